@@ -1,0 +1,314 @@
+"""The one interface every destination fulfils, and all the engine knows of a vendor.
+
+A service does one operation on one batch and says what became of each member. The engine does everything
+else (diff, batch numbers, concurrency, acknowledgement, guards). Nothing here knows Dagster, SQL or YAML.
+
+    DestinationError
+    ├── Unauthorized     the key is wrong or lacks a scope: stop the sync
+    ├── Misconfigured    the account or list can't do what is asked: stop the sync
+    ├── ListMissing      the list was deleted at the vendor: stop, `recreate` is the answer
+    ├── Throttled        the vendor's limit was reached and waiting did not help: the batch is decided anew
+    ├── Unavailable      5xx, resets, timeouts after all retries: the call may or may not have been applied
+    ├── BadRows          the vendor points at rows: they are rejected, the rest is sent again
+    └── BadBatch         the vendor refuses the batch without pointing: it is bisected
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from audience_assets.errors import AudienceError
+
+
+class Operation(StrEnum):
+    """What a batch does to the list."""
+
+    ADD = "add"
+    UPDATE = "update"
+    REMOVE = "remove"
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What our side knows of one person's consent on one channel.
+
+    `status` is the newest entry of the consent history ("opted_in", "opted_out" or None when unknown) and
+    `at` its time with a zone. `own_opt_out_at` is when we ourselves last opted the person out (they left the
+    segment) and nothing of ours came after; None if we did not.
+    """
+
+    status: str | None = None
+    at: datetime | None = None
+    own_opt_out_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class Member:
+    """One row of a batch.
+
+    `identifier` is the ledger's key and stays the same for a member's whole life in the list. `values` holds the
+    mapped columns by vendor attribute name ("email", "phone", "region", attributes). `previous` holds what was
+    acknowledged last time (updates and removals). `vendor_id` is what the vendor called the contact, if known.
+    """
+
+    identifier: str
+    values: dict[str, Any]
+    vendor_id: str | None = None
+    previous: dict[str, Any] | None = None
+    evidence: dict[str, Evidence] = field(default_factory=dict)
+
+
+class Status(StrEnum):
+    """What became of a member."""
+
+    ACCEPTED = "accepted"
+    ABSENT = "absent"  # the vendor knows no such contact; tried again on every later sync
+    REJECTED = "rejected"  # refused, with a reason
+    RETRY = "retry"  # not decided; the next sync decides anew
+
+
+class Recheck(StrEnum):
+    """When a rejected row is worth another try."""
+
+    NEXT_SYNC = "next_sync"
+    WHEN_CHANGED = "when_changed"  # only when its columns or its consent change in the warehouse
+
+
+@dataclass(slots=True)
+class Issue:
+    """Why a row, or one channel of an accepted row, was not delivered. No personal data in either text."""
+
+    reason: str
+    detail: str | None = None
+    channel: str | None = None
+    recheck: Recheck = Recheck.WHEN_CHANGED
+
+
+@dataclass(slots=True)
+class ConsentWrite:
+    """One consent that we wrote at the vendor, for the consent log."""
+
+    channel: str
+    address: str
+    status: str  # "subscribed" | "unsubscribed"
+    basis: str  # "segment_entry" | "consent_history" | "segment_exit" | "address_changed"
+    consented_at: datetime | None = None
+    request_id: str | None = None
+    # False when the person was opted out already before we wrote: then the opt-out is theirs, not ours.
+    changed: bool = True
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one member. `issues` on an accepted member are channels that did not get through."""
+
+    identifier: str
+    status: Status = Status.ACCEPTED
+    vendor_id: str | None = None
+    issues: list[Issue] = field(default_factory=list)
+    consents: list[ConsentWrite] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of a batch. A member without an outcome was accepted as it stood."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    calls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RateWindow:
+    """At most `calls` in any `seconds`."""
+
+    calls: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A vendor call with its rate limits. `name` is the limiter's key within one account."""
+
+    name: str
+    windows: tuple[RateWindow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CallEstimate:
+    """How often a plan will call an endpoint."""
+
+    endpoint: Endpoint
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListRef:
+    """A list at the vendor. `facts` are shown to the user before the first send, e.g. the opt-in process."""
+
+    id: str
+    name: str
+    created: bool = False
+    url: str | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteMember:
+    """A member as the vendor's list holds it; identifiers by kind, as the vendor writes them."""
+
+    vendor_id: str
+    identifiers: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One result of `doctor`."""
+
+    check: str
+    ok: bool
+    message: str
+
+
+class ListService(Protocol):
+    """One service at one account. Methods run on several threads at once, a batch each."""
+
+    def check(self, list_name: str | None = None) -> Iterator[Finding]:
+        """Prove credentials, permissions, revision and list with one cheap call each."""
+        ...
+
+    def find_list(self, name: str) -> ListRef | None:
+        """The list of that name, without creating it. Two of one name are Misconfigured."""
+        ...
+
+    def get_list(self, list_id: str) -> ListRef:
+        """The list of that id; ListMissing if the vendor has it no more."""
+        ...
+
+    def ensure_list(self, name: str) -> ListRef:
+        """Find by name or create; an existing list is adopted as it is."""
+        ...
+
+    def add(self, target: ListRef, members: Sequence[Member]) -> Report: ...
+
+    def update(self, target: ListRef, members: Sequence[Member]) -> Report: ...
+
+    def remove(self, target: ListRef, members: Sequence[Member]) -> Report: ...
+
+    def members(self, target: ListRef) -> Iterator[RemoteMember]:
+        """Everybody in the list now, in a stream: for reconciliation."""
+        ...
+
+    def estimate(self, *, adds: int, updates: int, removes: int) -> list[CallEstimate]:
+        """Calls by endpoint for that many changes."""
+        ...
+
+
+@dataclass(frozen=True)
+class ServiceSpec:
+    """What a service declares of itself. Read by the project check, the planner and the docs.
+
+    `identifiers(options)` are the mapped identifiers in order of preference: the first one a user has is the
+    member's ledger key. `required(options)` must be mapped. `tracked(options)` are the mapped columns, besides
+    the identifier, whose change is an update at the vendor; `carries_attributes` adds every mapped field.
+    """
+
+    name: str
+    title: str
+    description: str
+    options_model: type[BaseModel]
+    creates_contacts: bool
+    carries_attributes: bool
+    carries_consent: bool
+    batch_sizes: Mapping[Operation, int]
+    identifiers: Callable[[BaseModel], Sequence[str]]
+    required: Callable[[BaseModel], Sequence[str]]
+    tracked: Callable[[BaseModel], Sequence[str]]
+    channels: Callable[[BaseModel], Sequence[str]]
+    connect: Callable[[Connection], ListService]
+    optional_identifiers: tuple[str, ...] = ()
+
+
+class Limiter(Protocol):
+    """Lets a call through when no window of its endpoint would be exceeded, and blocks until then."""
+
+    def acquire(self, endpoint: Endpoint) -> None: ...
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What a service is built from: checked settings and options, the account's limiter, a clock."""
+
+    settings: BaseModel
+    options: BaseModel
+    resubscribe: str
+    import_history: bool
+    default_region: str | None
+    limiter: Limiter
+    now: Callable[[], datetime]
+
+
+@dataclass(frozen=True)
+class DestinationType:
+    """A vendor: its settings and services. One folder under `destinations/`, one line in the registry."""
+
+    name: str
+    title: str
+    settings_model: type[BaseModel]
+    services: Mapping[str, ServiceSpec]
+    # Names the account for pools, limits and logs without revealing the key.
+    account: Callable[[BaseModel], str]
+    secret_fields: tuple[str, ...] = ()
+
+
+class DestinationError(AudienceError):
+    """The vendor refused or could not be reached. `request_id` is the vendor's reference for support."""
+
+    def __init__(self, message: str, *, status: int | None = None, request_id: str | None = None) -> None:
+        self.status = status
+        self.request_id = request_id
+        place = ", ".join(filter(None, (f"HTTP {status}" if status else "", f"request {request_id}" if request_id else "")))
+        super().__init__(f"{message} [{place}]" if place else message)
+
+
+class Unauthorized(DestinationError): ...
+
+
+class Misconfigured(DestinationError): ...
+
+
+class ListMissing(DestinationError): ...
+
+
+class Throttled(DestinationError):
+    """Retry-After, in seconds."""
+
+    def __init__(self, message: str, *, retry_after: float, status: int | None = 429, request_id: str | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message, status=status, request_id=request_id)
+
+
+class Unavailable(DestinationError): ...
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row the vendor points at, by its index in the request."""
+
+    index: int
+    reason: str
+    detail: str | None = None
+
+
+class BadRows(DestinationError):
+    def __init__(self, message: str, rows: Sequence[BadRow], *, status: int | None = 400, request_id: str | None = None) -> None:
+        self.rows = list(rows)
+        super().__init__(message, status=status, request_id=request_id)
+
+
+class BadBatch(DestinationError): ...

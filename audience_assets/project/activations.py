@@ -1,0 +1,122 @@
+"""What a team declares about delivery: destinations, their default settings, activations."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from audience_assets.project.conditions import Declared
+
+Trigger = Literal["on_change", "schedule", "manual"]
+
+
+class EnvValue(Declared):
+    """A secret or setting read from the environment: `{env: NAME}`."""
+
+    env: str
+
+
+class Mapping(Declared):
+    """Which fields of the users model become which identifiers and attributes at the vendor."""
+
+    identifiers: dict[str, str] = Field(default={}, description="email, phone, ... -> field")
+    fields: dict[str, str] = Field(default={}, description="vendor attribute -> field")
+    default_region: str | None = Field(default=None, description="ISO country for phones without a country code")
+    region: str | None = Field(default=None, description="field with the ISO country of a person's phone")
+
+
+class ConsentEvents(Declared):
+    """A consent events model: one row per change, the newest decides."""
+
+    model: str
+    channel: str = Field(default="channel", description="field with the channel's name")
+    status: str = Field(default="status", description="field with the status")
+    opted_in: list[str] = ["subscribed"]
+    opted_out: list[str] = ["unsubscribed"]
+    source: str | None = Field(default=None, description="field with where the consent came from")
+
+
+class ConsentSettings(Declared):
+    """What is known of people's consent and how it is used."""
+
+    import_history: bool = False
+    consent_at: dict[str, str] = Field(default={}, description='"Consent At": channel -> field of the users model')
+    history: ConsentEvents | None = None
+    resubscribe: Literal["never", "if_newer_consent", "always"] = "if_newer_consent"
+
+
+class Schedule(Declared):
+    """When an activation is synced whatever has changed."""
+
+    cadence: Literal["hourly", "daily", "weekly"] = "daily"
+    at: str = "06:00"
+    weekday: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "monday"
+
+
+class Guard(Declared):
+    """Limits that stop a plan before its first call."""
+
+    min_size: int = Field(default=1, ge=0, description="an audience below this is suspicious")
+    max_removed_percent: float = Field(default=30, ge=0, le=100, description="of the list's present members")
+    max_change_percent: float | None = Field(default=None, ge=0, description="added and removed, of the list")
+    max_source_age: str | None = Field(default=None, description="e.g. 2d: a segment older than this is stale")
+
+
+class ActivationSettings(Declared):
+    """Everything an activation can say; a destination's `default_activation` says the same things."""
+
+    service: str | None = None
+    list_name: str | None = Field(default=None, description="template over segment_name, segment_label, activation, destination")
+    mapping: Mapping | None = None
+    consent: ConsentSettings | None = None
+    options: dict[str, Any] | None = Field(default=None, description="the service's own settings, e.g. channels")
+    schedule: Schedule | None = None
+    trigger: Trigger | None = None
+    guard: Guard | None = None
+    foreign: Literal["keep", "remove"] | None = Field(default=None, description="members we did not add")
+    owners: list[str] | None = None
+    tags: dict[str, str] | None = None
+    fresh_within: str | None = Field(default=None, description="a list not delivered for this long is stale, e.g. 26h")
+
+
+class Destination(Declared):
+    """One vendor account. `settings` are checked against the vendor's own settings model."""
+
+    type: str
+    settings: dict[str, Any] = {}
+    default_activation: ActivationSettings = ActivationSettings()
+    description: str | None = None
+
+
+class Activation(ActivationSettings):
+    """Audience x destination service: owns exactly one destination list."""
+
+    activation: str
+    segment: str
+    destination: str
+    description: str | None = None
+
+
+class EffectiveActivation(Declared):
+    """An activation with every setting decided: activation over destination default over service default."""
+
+    name: str
+    segment: str
+    model: str
+    destination: str
+    destination_type: str
+    service: str
+    list_name: str
+    mapping: Mapping
+    consent: ConsentSettings
+    options: dict[str, Any]
+    schedule: Schedule
+    trigger: Trigger
+    guard: Guard
+    foreign: Literal["keep", "remove"]
+    owners: list[str]
+    tags: dict[str, str]
+    fresh_within: str
+    description: str | None
+    origins: dict[str, str] = Field(description="dotted setting -> where it came from (file:line or a default)")

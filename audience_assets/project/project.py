@@ -1,0 +1,59 @@
+"""A project: all a team has declared, read and checked as one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import Field
+
+from audience_assets.project.activations import Activation, Destination, EffectiveActivation, EnvValue
+from audience_assets.project.conditions import Declared
+from audience_assets.project.models import CalculatedField, Insights, Model, Relationship, Segment
+
+
+class WarehouseSettings(Declared):
+    """Where the data is. A relative SQLite or DuckDB path is relative to the project's folder."""
+
+    url: str | EnvValue
+    state_schema: str = Field(default="audience_assets", description="our schema; a table prefix where there are none")
+
+
+class Notifications(Declared):
+    """Who hears of failed runs."""
+
+    webhook_url: str | EnvValue | None = None
+
+
+class ProjectFile(Declared):
+    """`project.yaml`."""
+
+    project: str
+    timezone: str = "UTC"
+    warehouse: WarehouseSettings
+    models: dict[str, Model]
+    relationships: list[Relationship] = []
+    calculated_fields: dict[str, dict[str, CalculatedField]] = {}
+    insights: Insights = Insights()
+    notifications: Notifications = Notifications()
+
+
+@dataclass(frozen=True)
+class Project:
+    """A checked project. Every name it holds resolves."""
+
+    root: Path
+    settings: ProjectFile
+    segments: dict[str, Segment]
+    destinations: dict[str, Destination]
+    activations: dict[str, Activation]
+    effective: dict[str, EffectiveActivation] = field(default_factory=dict)
+
+    @property
+    def models(self) -> dict[str, Model]:
+        return self.settings.models
+
+    def users_model(self, segment: str) -> str:
+        """Name of the users model a segment is built on."""
+        chosen = self.segments[segment].model
+        return chosen or next(name for name, model in self.models.items() if model.type == "users")
