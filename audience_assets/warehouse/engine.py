@@ -69,7 +69,6 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-        connection.execute("PRAGMA temp_store=MEMORY")
         install_sqlite_functions(connection)
 
     @sa.event.listens_for(engine, "begin")

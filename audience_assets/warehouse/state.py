@@ -1,0 +1,281 @@
+"""Our tables in the warehouse: declared here, created and migrated by us, never reflected.
+
+Each segment has a table of its present members and each destination list a ledger, typed as the users model's
+key and the mapped fields are. One table a list keeps keys and columns typed, comparisons free of casts and an
+index small; analysts can join a segment's table as any other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from audience_assets.errors import WarehouseError
+from audience_assets.warehouse.types import FIELD_TYPES, KEY_TYPES, UtcDateTime
+
+VERSION = 1
+# Postgres cuts names at 63 bytes; a longer name keeps its start and gets a hash.
+MAX_NAME = 60
+
+
+@dataclass(frozen=True, slots=True)
+class MappedColumn:
+    """A mapped attribute's column in a ledger. `field_type` is the declared type of the model's field."""
+
+    attribute: str
+    column: str
+    field_type: str
+
+    @property
+    def previous(self) -> str:
+        """Name of the column that holds the acknowledged value in a change row."""
+        return "p" + self.column[1:]
+
+
+@dataclass(frozen=True)
+class ListTables:
+    """The tables of one destination list."""
+
+    ledger: sa.Table
+    change: sa.Table
+    duplicate: sa.Table
+    columns: tuple[MappedColumn, ...]
+    channels: tuple[str, ...]
+
+
+class State:
+    """Our tables for one engine. `namespace` is the schema, or the table prefix where there are no schemas."""
+
+    def __init__(self, engine: Engine, namespace: str = "audience_assets") -> None:
+        self.engine = engine
+        self._has_schemas = engine.dialect.name != "sqlite"
+        self._namespace = namespace
+        self.metadata = sa.MetaData(schema=namespace if self._has_schemas else None)
+        self.version = self._table(
+            "schema_version", sa.Column("version", sa.Integer, nullable=False), sa.Column("applied_at", UtcDateTime)
+        )
+        self.segment_run = self._table(
+            "segment_run",
+            sa.Column("id", sa.String, primary_key=True),
+            sa.Column("segment", sa.String, nullable=False, index=not self._is_columnar),
+            sa.Column("as_of", UtcDateTime, nullable=False),
+            sa.Column("definition_hash", sa.String, nullable=False),
+            sa.Column("size", sa.BigInteger, nullable=False),
+            sa.Column("entered", sa.BigInteger, nullable=False),
+            sa.Column("left", sa.BigInteger, nullable=False),
+            sa.Column("duration_seconds", sa.Double, nullable=False),
+            sa.Column("version", sa.String, nullable=False),
+        )
+        self.segment_history = self._table(
+            "segment_history",
+            sa.Column("segment", sa.String, nullable=False),
+            sa.Column("user_key", sa.String, nullable=False),
+            sa.Column("entered_at", UtcDateTime, nullable=False),
+            sa.Column("left_at", UtcDateTime, nullable=False),
+        )
+        self.destination_list = self._table(
+            "destination_list",
+            sa.Column("activation", sa.String, primary_key=True),
+            sa.Column("destination", sa.String, nullable=False),
+            sa.Column("service", sa.String, nullable=False),
+            sa.Column("vendor_list_id", sa.String),
+            sa.Column("name", sa.String),
+            sa.Column("url", sa.String),
+            sa.Column("created", sa.Boolean),
+            sa.Column("facts", sa.String),
+            sa.Column("columns", sa.String, nullable=False),
+            sa.Column("fence", sa.BigInteger, nullable=False, default=0),
+            sa.Column("lease_owner", sa.String),
+            sa.Column("lease_until", UtcDateTime),
+            sa.Column("approved_plan", sa.String),
+        )
+        self.sync = self._table(
+            "sync",
+            sa.Column("id", sa.String, primary_key=True),
+            sa.Column("activation", sa.String, nullable=False, index=not self._is_columnar),
+            sa.Column("partition", sa.String),
+            sa.Column("as_of", UtcDateTime, nullable=False),
+            sa.Column("state", sa.String, nullable=False),
+            sa.Column("started_at", UtcDateTime, nullable=False),
+            sa.Column("ended_at", UtcDateTime),
+            sa.Column("segment_version", sa.String),
+            sa.Column("report", sa.String),
+            sa.Column("error", sa.String),
+        )
+        self.batch = self._table(
+            "batch",
+            sa.Column("sync", sa.String, primary_key=True),
+            sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+            sa.Column("operation", sa.String, nullable=False),
+            sa.Column("size", sa.BigInteger, nullable=False),
+            sa.Column("status", sa.String, nullable=False),
+            sa.Column("sent_at", UtcDateTime),
+            sa.Column("answered_at", UtcDateTime),
+        )
+        self.outcome = self._table(
+            "outcome",
+            sa.Column("sync", sa.String, nullable=False),
+            sa.Column("batch", sa.BigInteger, nullable=False),
+            sa.Column("identifier", sa.String, nullable=False),
+            sa.Column("status", sa.String, nullable=False),
+            sa.Column("vendor_id", sa.String),
+            sa.Column("recheck", sa.String),
+        )
+        self.rejection = self._table(
+            "rejection",
+            sa.Column("activation", sa.String, nullable=False, index=not self._is_columnar),
+            sa.Column("sync", sa.String, nullable=False),
+            sa.Column("identifier", sa.String, nullable=False),
+            sa.Column("channel", sa.String),
+            sa.Column("operation", sa.String, nullable=False),
+            sa.Column("reason", sa.String, nullable=False),
+            sa.Column("detail", sa.String),
+            sa.Column("recheck", sa.String, nullable=False),
+            sa.Column("attempts", sa.BigInteger, nullable=False),
+            sa.Column("first_seen", UtcDateTime, nullable=False),
+            sa.Column("last_seen", UtcDateTime, nullable=False),
+        )
+        self.consent_log = self._table(
+            "consent_log",
+            sa.Column("sync", sa.String, nullable=False),
+            sa.Column("activation", sa.String, nullable=False),
+            sa.Column("destination", sa.String, nullable=False),
+            sa.Column("identifier", sa.String, nullable=False, index=not self._is_columnar),
+            sa.Column("user_key", sa.String),
+            sa.Column("channel", sa.String, nullable=False),
+            sa.Column("address", sa.String),
+            sa.Column("status", sa.String, nullable=False),
+            sa.Column("basis", sa.String, nullable=False),
+            sa.Column("consented_at", UtcDateTime),
+            sa.Column("changed", sa.Boolean, nullable=False),
+            sa.Column("certain", sa.Boolean, nullable=False),
+            sa.Column("request_id", sa.String),
+            sa.Column("logged_at", UtcDateTime, nullable=False),
+        )
+
+    @property
+    def _is_columnar(self) -> bool:
+        return self.engine.dialect.name not in ("sqlite", "postgresql")
+
+    def table_name(self, name: str) -> str:
+        """The name of one of our tables as this warehouse has it, without a schema."""
+        if len(name) > MAX_NAME:
+            name = f"{name[: MAX_NAME - 9]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+        return name if self._has_schemas else f"{self._namespace}_{name}"
+
+    def _table(self, name: str, *columns: sa.Column[Any], ordered: bool = False) -> sa.Table:
+        """Declare a table. `ordered` clusters SQLite rows by their key, so that diffs are ordered scans."""
+        full = self.table_name(name)
+        known = self.metadata.tables.get(f"{self.metadata.schema}.{full}" if self.metadata.schema else full)
+        if known is not None:
+            self.metadata.remove(known)
+        return sa.Table(full, self.metadata, *columns, sqlite_with_rowid=not ordered)
+
+    def create(self) -> None:
+        """Create what is missing and bring an older state up to date."""
+        with self.engine.begin() as connection:
+            if self._has_schemas:
+                connection.execute(sa.schema.CreateSchema(self._namespace, if_not_exists=True))
+            self.metadata.create_all(connection)
+            found = connection.scalar(sa.select(sa.func.max(self.version.c.version)))
+            if found is None:
+                connection.execute(self.version.insert().values(version=VERSION, applied_at=sa.func.now()))
+            elif found > VERSION:
+                raise WarehouseError(
+                    f"The state in {self._namespace!r} has version {found}, this program knows {VERSION}: update audience-assets."
+                )
+
+    def segment(self, name: str, key_type: str) -> sa.Table:
+        """Present members of a segment: user_key, entered_at."""
+        return self._keyed(f"segment_{name}", key_type, sa.Column("entered_at", UtcDateTime, nullable=False))
+
+    def segment_staging(self, name: str, key_type: str) -> sa.Table:
+        """Where a refresh puts the new members before it compares them."""
+        return self._keyed(f"staging_{name}", key_type)
+
+    def uploaded_list(self, name: str, key_type: str) -> sa.Table:
+        """Keys of an uploaded list."""
+        return self._keyed(f"uploaded_{name}", key_type)
+
+    def _keyed(self, name: str, key_type: str, *columns: sa.Column[Any]) -> sa.Table:
+        key = sa.Column("user_key", KEY_TYPES[key_type], primary_key=not self._is_columnar, autoincrement=False, nullable=False)
+        return self._table(name, key, *columns, ordered=True)
+
+    def list_tables(
+        self, activation: str, key_type: str, columns: Sequence[MappedColumn], channels: Sequence[str] = ()
+    ) -> ListTables:
+        """The ledger and the change table of one destination list."""
+        indexed = not self._is_columnar
+        key = KEY_TYPES[key_type]
+        values = [sa.Column(column.column, FIELD_TYPES[column.field_type]) for column in columns]
+        previous = [sa.Column(column.previous, FIELD_TYPES[column.field_type]) for column in columns]
+        ledger = self._table(
+            f"list_{activation}",
+            sa.Column("user_key", key, primary_key=indexed, autoincrement=False, nullable=False),
+            sa.Column("identifier", sa.String, primary_key=indexed, nullable=False),
+            sa.Column("vendor_id", sa.String),
+            sa.Column("status", sa.String, nullable=False),
+            sa.Column("recheck", sa.String),
+            sa.Column("since", UtcDateTime),
+            sa.Column("synced_at", UtcDateTime),
+            *values,
+            ordered=True,
+        )
+        if indexed:
+            sa.Index(f"ix_{ledger.name}_identifier"[:MAX_NAME], ledger.c.identifier, unique=True)
+        evidence = [
+            column
+            for channel in channels
+            for column in (
+                sa.Column(f"{channel}_status", sa.String),
+                sa.Column(f"{channel}_at", UtcDateTime),
+                sa.Column(f"{channel}_own", UtcDateTime),
+            )
+        ]
+        change = self._table(
+            f"change_{activation}",
+            sa.Column("batch", sa.BigInteger, primary_key=indexed, autoincrement=False, nullable=False),
+            sa.Column("seq", sa.BigInteger, primary_key=indexed, autoincrement=False, nullable=False),
+            sa.Column("operation", sa.String, nullable=False),
+            sa.Column("user_key", key, nullable=False),
+            sa.Column("identifier", sa.String, nullable=False),
+            sa.Column("vendor_id", sa.String),
+            *(sa.Column(column.name, column.type) for column in values),
+            *previous,
+            *evidence,
+            ordered=True,
+        )
+        duplicate = self._table(
+            f"duplicate_{activation}",
+            sa.Column("identifier", sa.String, primary_key=indexed, nullable=False),
+            sa.Column("keep", key, nullable=False),
+            sa.Column("users", sa.BigInteger, nullable=False),
+            ordered=True,
+        )
+        return ListTables(ledger, change, duplicate, tuple(columns), tuple(channels))
+
+
+def encode_columns(columns: Sequence[MappedColumn]) -> str:
+    """The mapping as the `destination_list` row keeps it."""
+    return json.dumps([[column.attribute, column.column, column.field_type] for column in columns])
+
+
+def decode_columns(text: str) -> list[MappedColumn]:
+    return [MappedColumn(*row) for row in json.loads(text)]
+
+
+def ensure_columns(connection: Connection, table: sa.Table, present: set[str]) -> None:
+    """Add the columns a changed mapping brings to a ledger that exists."""
+    preparer = connection.dialect.identifier_preparer
+    for column in table.columns:
+        if column.name not in present:
+            kind = column.type.compile(dialect=connection.dialect)
+            connection.exec_driver_sql(
+                f"ALTER TABLE {preparer.format_table(table)} ADD COLUMN {preparer.format_column(column)} {kind}"
+            )

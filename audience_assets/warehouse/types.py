@@ -1,0 +1,50 @@
+"""Column types of our own tables: the same meaning in every dialect."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """An instant, stored as UTC without a zone, because not every dialect has a zoned timestamp."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        del dialect
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a zone")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        del dialect
+        if value is None:
+            return None
+        instant = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+KEY_TYPES: dict[str, sa.types.TypeEngine[Any]] = {
+    "integer": sa.BigInteger(),
+    "text": sa.String(),
+    "uuid": sa.Uuid(as_uuid=False),
+}
+
+FIELD_TYPES: dict[str, sa.types.TypeEngine[Any]] = {
+    "text": sa.String(),
+    "integer": sa.BigInteger(),
+    # Double: plain Float is a 4-byte number on DuckDB.
+    "number": sa.Double(),
+    "boolean": sa.Boolean(),
+    "date": sa.Date(),
+    "timestamp": sa.DateTime(),
+    "uuid": sa.Uuid(as_uuid=False),
+    "list": sa.String(),
+}
