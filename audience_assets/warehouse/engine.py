@@ -40,7 +40,11 @@ def open_warehouse(url: str, *, root: Path | None = None) -> Engine:
 
 
 def _install_hint(name: str) -> str:
-    return "pip install 'audience-assets[duckdb]'" if "duckdb" in name else "install its SQLAlchemy dialect with pip"
+    return (
+        "pip install 'audience-assets[duckdb]'"
+        if "duckdb" in name
+        else "install its SQLAlchemy dialect with pip"
+    )
 
 
 def _with_driver(url: URL) -> URL:
@@ -49,7 +53,13 @@ def _with_driver(url: URL) -> URL:
 
 def _with_root(url: URL, root: Path | None) -> URL:
     embedded = url.get_backend_name() in ("sqlite", "duckdb")
-    if embedded and root and url.database and url.database != ":memory:" and not Path(url.database).is_absolute():
+    if (
+        embedded
+        and root
+        and url.database
+        and url.database != ":memory:"
+        and not Path(url.database).is_absolute()
+    ):
         return url.set(database=str((root / url.database).resolve()))
     return url
 

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from audience_assets.errors import WarehouseError
-from audience_assets.warehouse.types import FIELD_TYPES, KEY_TYPES, UtcDateTime
+from audience_assets.warehouse.column_types import FIELD_TYPES, KEY_TYPES, UtcDateTime
 
 VERSION = 1
 # Postgres cuts names at 63 bytes; a longer name keeps its start and gets a hash.
@@ -58,7 +58,9 @@ class State:
         self._namespace = namespace
         self.metadata = sa.MetaData(schema=namespace if self._has_schemas else None)
         self.version = self._table(
-            "schema_version", sa.Column("version", sa.Integer, nullable=False), sa.Column("applied_at", UtcDateTime)
+            "schema_version",
+            sa.Column("version", sa.Integer, nullable=False),
+            sa.Column("applied_at", UtcDateTime),
         )
         self.segment_run = self._table(
             "segment_run",
@@ -204,7 +206,13 @@ class State:
         return self._keyed(f"uploaded_{name}", key_type)
 
     def _keyed(self, name: str, key_type: str, *columns: sa.Column[Any]) -> sa.Table:
-        key = sa.Column("user_key", KEY_TYPES[key_type], primary_key=not self._is_columnar, autoincrement=False, nullable=False)
+        key = sa.Column(
+            "user_key",
+            KEY_TYPES[key_type],
+            primary_key=not self._is_columnar,
+            autoincrement=False,
+            nullable=False,
+        )
         return self._table(name, key, *columns, ordered=True)
 
     def list_tables(
