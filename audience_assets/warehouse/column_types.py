@@ -10,18 +10,25 @@ from sqlalchemy.engine import Dialect
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
-    """An instant, stored as UTC without a zone, because not every dialect has a zoned timestamp."""
+    """An instant, stored as UTC without a zone, because not every dialect has a zoned timestamp.
+
+    A timestamp of the warehouse that has no zone is taken for UTC. SQLite keeps timestamps as text in whatever
+    spelling their writer chose, so every ISO 8601 spelling is read there.
+    """
 
     impl = sa.DateTime
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        del dialect
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        return dialect.type_descriptor(sa.String() if dialect.name == "sqlite" else sa.DateTime())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | str | None:
         if value is None:
             return None
         if value.tzinfo is None:
             raise ValueError("an instant needs a zone")
-        return value.astimezone(UTC).replace(tzinfo=None)
+        instant = value.astimezone(UTC).replace(tzinfo=None)
+        return instant.isoformat(" ", "microseconds") if dialect.name == "sqlite" else instant
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         del dialect
@@ -44,7 +51,7 @@ FIELD_TYPES: dict[str, sa.types.TypeEngine[Any]] = {
     "number": sa.Double(),
     "boolean": sa.Boolean(),
     "date": sa.Date(),
-    "timestamp": sa.DateTime(),
+    "timestamp": UtcDateTime(),
     "uuid": sa.Uuid(as_uuid=False),
     "list": sa.String(),
 }

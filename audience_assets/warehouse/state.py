@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -122,12 +123,15 @@ class State:
         )
         self.outcome = self._table(
             "outcome",
-            sa.Column("sync", sa.String, nullable=False),
-            sa.Column("batch", sa.BigInteger, nullable=False),
-            sa.Column("identifier", sa.String, nullable=False),
+            sa.Column("sync", sa.String, primary_key=not self._is_columnar, nullable=False),
+            sa.Column(
+                "batch", sa.BigInteger, primary_key=not self._is_columnar, autoincrement=False, nullable=False
+            ),
+            sa.Column("identifier", sa.String, primary_key=not self._is_columnar, nullable=False),
             sa.Column("status", sa.String, nullable=False),
             sa.Column("vendor_id", sa.String),
             sa.Column("recheck", sa.String),
+            ordered=True,
         )
         self.rejection = self._table(
             "rejection",
@@ -187,7 +191,8 @@ class State:
             self.metadata.create_all(connection)
             found = connection.scalar(sa.select(sa.func.max(self.version.c.version)))
             if found is None:
-                connection.execute(self.version.insert().values(version=VERSION, applied_at=sa.func.now()))
+                applied = datetime.now(UTC)
+                connection.execute(self.version.insert().values(version=VERSION, applied_at=applied))
             elif found > VERSION:
                 raise WarehouseError(
                     f"The state in {self._namespace!r} has version {found}, this program knows {VERSION}: update audience-assets."

@@ -1,0 +1,202 @@
+"""Recording what the vendor answered, one batch at a time, in a few set-based statements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from audience_assets.destinations.base import ConsentWrite, Issue, Outcome, Recheck, Report, Status
+from audience_assets.sync.numbers import DELIVERED
+from audience_assets.warehouse.functions import json_rows
+from audience_assets.warehouse.state import ListTables, State
+
+PLANNED, SENT, DONE = "planned", "sent", "done"
+INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The durable record of one sync's batches."""
+
+    state: State
+    tables: ListTables
+    sync: str
+    activation: str
+    destination: str
+
+    def _batches(self, numbers: Sequence[int]) -> sa.ColumnElement[bool]:
+        batch = self.state.batch
+        return (batch.c.sync == self.sync) & batch.c.number.in_(numbers)
+
+    def mark_sent(self, connection: Connection, numbers: Sequence[int]) -> None:
+        """Before the first byte leaves: from here on the batch's fate is open until it is answered."""
+        if numbers:
+            sent = self.state.batch.update().where(self._batches(numbers))
+            connection.execute(sent.values(status=SENT, sent_at=datetime.now(UTC)))
+
+    def acknowledge(self, connection: Connection, number: int, operation: str, report: Report) -> None:
+        """Record the vendor's answer to one batch."""
+        now = datetime.now(UTC)
+        outcomes = [outcome for outcome in report.outcomes if _says_something(outcome)]
+        self._insert_outcomes(connection, number, outcomes)
+        self._insert_rejections(connection, number, operation, outcomes, now)
+        self._insert_consents(connection, number, outcomes, now)
+        self.close(connection, [number])
+
+    def close(self, connection: Connection, numbers: Sequence[int]) -> None:
+        """These batches are answered; the merge may take them up."""
+        done = self.state.batch.update().where(self._batches(numbers))
+        connection.execute(done.values(status=DONE, answered_at=datetime.now(UTC)))
+
+    def _insert_outcomes(self, connection: Connection, number: int, outcomes: Sequence[Outcome]) -> None:
+        if not outcomes:
+            return
+        rows = json_rows(
+            "rows",
+            {"identifier": sa.String(), "status": sa.String(), "vendor_id": sa.String(), "recheck": sa.String()},
+        )
+        values = [[o.identifier, o.status.value, o.vendor_id, _recheck(o)] for o in outcomes]
+        constants = (sa.literal(self.sync), sa.cast(sa.literal(number), sa.BigInteger))
+        columns = (rows.c.identifier, rows.c.status, rows.c.vendor_id, rows.c.recheck)
+        self._insert(
+            connection,
+            self.state.outcome,
+            ["sync", "batch", "identifier", "status", "vendor_id", "recheck"],
+            sa.select(*constants, *columns),
+            values,
+        )
+
+    def _insert_rejections(
+        self, connection: Connection, number: int, operation: str, outcomes: Sequence[Outcome], now: datetime
+    ) -> None:
+        del number
+        values = [
+            [o.identifier, issue.channel, issue.reason, issue.detail, issue.recheck.value]
+            for o in outcomes
+            for issue in _issues(o)
+        ]
+        if not values:
+            return
+        names = ("identifier", "channel", "reason", "detail", "recheck")
+        rows = json_rows("rows", dict.fromkeys(names, sa.String()))
+        table = self.state.rejection
+        constants = {
+            "activation": sa.literal(self.activation),
+            "sync": sa.literal(self.sync),
+            "operation": sa.literal(operation),
+            "attempts": sa.literal(1),
+            "first_seen": sa.literal(now, table.c.first_seen.type),
+            "last_seen": sa.literal(now, table.c.last_seen.type),
+        }
+        query = sa.select(*constants.values(), *(rows.c[name] for name in names))
+        self._insert(connection, table, [*constants, *names], query, values)
+
+    def _insert_consents(
+        self, connection: Connection, number: int, outcomes: Sequence[Outcome], now: datetime
+    ) -> None:
+        values = [_consent_row(o.identifier, write) for o in outcomes for write in o.consents]
+        if not values:
+            return
+        text = dict.fromkeys(("identifier", "channel", "address", "status", "basis"), sa.String())
+        table, change = self.state.consent_log, self.tables.change
+        rows = json_rows(
+            "rows",
+            {**text, "consented_at": table.c.consented_at.type, "changed": sa.Boolean(), "request_id": sa.String()},
+        )
+        constants = {
+            "sync": sa.literal(self.sync),
+            "activation": sa.literal(self.activation),
+            "destination": sa.literal(self.destination),
+            "certain": sa.true(),
+            "logged_at": sa.literal(now, table.c.logged_at.type),
+            "user_key": sa.cast(change.c.user_key, sa.String),
+        }
+        same = (change.c.identifier == rows.c.identifier) & (change.c.batch == number)
+        query = sa.select(*constants.values(), *rows.c).select_from(rows.outerjoin(change, same))
+        self._insert(connection, table, [*constants, *(column.name for column in rows.c)], query, values)
+
+    @staticmethod
+    def _insert(
+        connection: Connection, table: sa.Table, names: list[str], query: sa.Select[Any], values: list[Any]
+    ) -> None:
+        connection.execute(table.insert().from_select(names, query), {"rows": orjson.dumps(values).decode()})
+
+    def leave_open(self, connection: Connection) -> int:
+        """Answer for batches that were sent and never answered: every member of them is decided anew.
+
+        Returns how many members that are. Their consent may have been written, and the log says so.
+        """
+        batch, change, outcome = self.state.batch, self.tables.change, self.state.outcome
+        open_numbers = list(
+            connection.scalars(sa.select(batch.c.number).where(batch.c.sync == self.sync, batch.c.status == SENT))
+        )
+        if not open_numbers:
+            return 0
+        members = change.c.batch.in_(open_numbers)
+        doubtful = sa.select(
+            sa.literal(self.sync), change.c.batch, change.c.identifier, sa.literal(Status.RETRY.value)
+        ).where(members)
+        connection.execute(outcome.insert().from_select(["sync", "batch", "identifier", "status"], doubtful))
+        self._log_uncertain(connection, members)
+        self.close(connection, open_numbers)
+        return int(connection.scalar(sa.select(sa.func.count()).select_from(change).where(members)) or 0)
+
+    def _log_uncertain(self, connection: Connection, members: sa.ColumnElement[bool]) -> None:
+        change, log = self.tables.change, self.state.consent_log
+        wrote = sa.case((change.c.operation == "remove", "unsubscribed"), else_="subscribed")
+        for channel in self.tables.channels:
+            values: dict[str, Any] = {
+                "sync": sa.literal(self.sync),
+                "activation": sa.literal(self.activation),
+                "destination": sa.literal(self.destination),
+                "identifier": change.c.identifier,
+                "user_key": sa.cast(change.c.user_key, sa.String),
+                "channel": sa.literal(channel),
+                "status": wrote,
+                "basis": sa.literal(INTERRUPTED),
+                "changed": sa.false(),
+                "certain": sa.false(),
+                "logged_at": sa.literal(datetime.now(UTC), log.c.logged_at.type),
+            }
+            query = sa.select(*values.values()).where(members, change.c.operation.in_([str(o) for o in DELIVERED]))
+            connection.execute(log.insert().from_select(list(values), query))
+
+
+def _says_something(outcome: Outcome) -> bool:
+    plain = outcome.status is Status.ACCEPTED and outcome.vendor_id is None
+    return not plain or bool(outcome.issues or outcome.consents)
+
+
+def _issues(outcome: Outcome) -> list[Issue]:
+    if outcome.status is Status.ABSENT and not outcome.issues:
+        return [Issue("absent", "the vendor knows no such contact", recheck=Recheck.NEXT_SYNC)]
+    return outcome.issues
+
+
+def _recheck(outcome: Outcome) -> str | None:
+    """A member is due as soon as one of its issues is."""
+    rechecks = {issue.recheck for issue in _issues(outcome)}
+    if outcome.status is Status.RETRY or Recheck.NEXT_SYNC in rechecks:
+        return Recheck.NEXT_SYNC.value
+    return Recheck.WHEN_CHANGED.value if rechecks else None
+
+
+def _consent_row(identifier: str, write: ConsentWrite) -> list[Any]:
+    at = write.consented_at
+    stored = at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds") if at else None
+    return [
+        identifier,
+        write.channel,
+        write.address,
+        write.status,
+        write.basis,
+        stored,
+        write.changed,
+        write.request_id,
+    ]

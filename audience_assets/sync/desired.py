@@ -1,0 +1,88 @@
+"""The desired state of a list: the audience's members with their mapped columns and their identifier."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from audience_assets.project.activations import EffectiveActivation
+from audience_assets.project.models import Model
+from audience_assets.warehouse.state import MappedColumn
+
+# People write numbers with these; they carry no meaning.
+PHONE_PUNCTUATION = (" ", "-", ".", "(", ")", "/")
+REGION = "region"
+
+
+@dataclass(frozen=True)
+class Desired:
+    """Both sides of the join that makes an audience, and how its columns are called in the ledger."""
+
+    members: sa.Table  # the segment's present members: user_key
+    users: sa.FromClause  # the users model's table
+    key: sa.ColumnElement[Any]
+    values: Mapping[str, sa.ColumnElement[Any]]  # ledger column -> expression over `users`
+    columns: tuple[MappedColumn, ...]
+    identifier_columns: tuple[str, ...]  # ledger columns of the identifiers, in order of preference
+    identifier_kinds: tuple[str, ...]
+    tracked_columns: tuple[str, ...]  # a change of one of these is an update at the vendor
+
+    def identifier(self) -> sa.ColumnElement[str]:
+        """The normalised identifier of a user: the first mapped one that is not blank."""
+        return identifier_expression(
+            [(kind, self.values[column]) for kind, column in zip(self.identifier_kinds, self.identifier_columns, strict=True)]
+        )
+
+    def joined(self) -> sa.Join:
+        return self.members.join(self.users, self.key == self.members.c.user_key)
+
+
+def identifier_expression(sources: Sequence[tuple[str, sa.ColumnElement[Any]]]) -> sa.ColumnElement[str]:
+    """The first identifier that is not blank, normalised; NULL if there is none."""
+    normalised = [normalise(kind, column) for kind, column in sources]
+    return normalised[0] if len(normalised) == 1 else sa.func.coalesce(*normalised)
+
+
+def normalise(kind: str, column: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
+    """One spelling for one address: trimmed, e-mail in lower case, phones without punctuation; blank is NULL."""
+    text: sa.ColumnElement[Any] = column if isinstance(column.type, sa.String) else sa.cast(column, sa.String)
+    if kind == "email":
+        text = sa.func.lower(text)
+    if kind == "phone":
+        for mark in PHONE_PUNCTUATION:
+            text = sa.func.replace(text, mark, "")
+    return sa.func.nullif(sa.func.trim(text), "", type_=sa.String())
+
+
+def mapped_fields(activation: EffectiveActivation) -> dict[str, str]:
+    """Vendor attribute -> field of the users model, everything the ledger keeps."""
+    mapping = activation.mapping
+    fields = dict(mapping.identifiers)
+    if mapping.region:
+        fields[REGION] = mapping.region
+    return {**fields, **mapping.fields}
+
+
+def wanted_columns(activation: EffectiveActivation, model: Model, known: Sequence[MappedColumn]) -> list[MappedColumn]:
+    """The ledger's columns for a mapping. A column keeps its name for good; a field of another type gets a new one."""
+    columns: list[MappedColumn] = []
+    taken = {column.column for column in known}
+    for attribute, field in mapped_fields(activation).items():
+        field_type = model.fields[field].type
+        same = next((c for c in known if c.attribute == attribute and c.field_type == field_type), None)
+        column = same or MappedColumn(attribute, _free_name(attribute, taken), field_type)
+        taken.add(column.column)
+        columns.append(column)
+    return columns
+
+
+def _free_name(attribute: str, taken: set[str]) -> str:
+    base = "v_" + re.sub(r"[^a-z0-9]+", "_", attribute.lower()).strip("_")[:40]
+    name, number = base, 2
+    while name in taken:
+        name, number = f"{base}_{number}", number + 1
+    return name
