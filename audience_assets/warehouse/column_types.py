@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -38,10 +38,32 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
+class CalendarDate(sa.types.TypeDecorator[date]):
+    """A day. SQLite tools often store one as text with a midnight behind it; both spellings are read."""
+
+    impl = sa.Date
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        return dialect.type_descriptor(sa.String() if dialect.name == "sqlite" else sa.Date())
+
+    def process_bind_param(self, value: date | None, dialect: Dialect) -> date | str | None:
+        return value.isoformat() if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> date | None:
+        del dialect
+        if isinstance(value, str):
+            return date.fromisoformat(value[:10])
+        return value.date() if isinstance(value, datetime) else value
+
+
+# Where there is no uuid type the key stays the text it is: SQLAlchemy would drop its hyphens and find nobody.
+UUID = sa.Uuid(as_uuid=False).with_variant(sa.String(), "sqlite", "snowflake", "bigquery", "redshift")
+
 KEY_TYPES: dict[str, sa.types.TypeEngine[Any]] = {
     "integer": sa.BigInteger(),
     "text": sa.String(),
-    "uuid": sa.Uuid(as_uuid=False),
+    "uuid": UUID,
 }
 
 FIELD_TYPES: dict[str, sa.types.TypeEngine[Any]] = {
@@ -50,8 +72,8 @@ FIELD_TYPES: dict[str, sa.types.TypeEngine[Any]] = {
     # Double: plain Float is a 4-byte number on DuckDB.
     "number": sa.Double(),
     "boolean": sa.Boolean(),
-    "date": sa.Date(),
+    "date": CalendarDate(),
     "timestamp": UtcDateTime(),
-    "uuid": sa.Uuid(as_uuid=False),
+    "uuid": UUID,
     "list": sa.String(),
 }

@@ -137,10 +137,12 @@ def bucket_of(salt: str, key: str | int) -> int:
     return _md5_u32(f"{salt}:{key}") % BUCKETS
 
 
-def _md5_u32(text: str | None) -> Any:
-    return (
-        None if text is None else int(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()[:8], 16)
-    )
+def _md5_u32(text: str) -> int:
+    return int(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()[:8], 16)
+
+
+def _null_safe_md5_u32(text: str | None) -> int | None:
+    return None if text is None else _md5_u32(text)
 
 
 def _lower(text: Any) -> Any:
@@ -159,6 +161,6 @@ def _list_has(listed: Any, text: Any) -> bool | None:
 
 def install_sqlite_functions(connection: sqlite3.Connection) -> None:
     """Register what SQLite lacks, under names of ours so that the built-in functions stay what they are."""
-    connection.create_function("aa_md5_u32", 1, _md5_u32, deterministic=True)
+    connection.create_function("aa_md5_u32", 1, _null_safe_md5_u32, deterministic=True)
     connection.create_function("aa_lower", 1, _lower, deterministic=True)
     connection.create_function("aa_list_has", 2, _list_has, deterministic=True)
