@@ -1,0 +1,23 @@
+"""What changes in a list and how it is delivered."""
+
+from audience_assets.sync.engine import plan_sync, run_sync
+from audience_assets.sync.guards import GuardTripped
+from audience_assets.sync.history import latest_syncs, open_rejections, rejected_rows
+from audience_assets.sync.lease import LeaseLost, SyncBusy
+from audience_assets.sync.report import Plan, PlanCounts, Progress, RejectionCount, SyncReport
+
+__all__ = [
+    "GuardTripped",
+    "LeaseLost",
+    "Plan",
+    "PlanCounts",
+    "Progress",
+    "RejectionCount",
+    "SyncBusy",
+    "SyncReport",
+    "latest_syncs",
+    "open_rejections",
+    "plan_sync",
+    "rejected_rows",
+    "run_sync",
+]

@@ -11,7 +11,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from audience_assets.destinations.base import ConsentWrite, Issue, Outcome, Recheck, Report, Status
+from audience_assets.destinations.base import ConsentWrite, Outcome, Recheck, Report, Status
 from audience_assets.sync.numbers import DELIVERED
 from audience_assets.warehouse.functions import json_rows
 from audience_assets.warehouse.state import ListTables, State
@@ -59,7 +59,12 @@ class Journal:
             return
         rows = json_rows(
             "rows",
-            {"identifier": sa.String(), "status": sa.String(), "vendor_id": sa.String(), "recheck": sa.String()},
+            {
+                "identifier": sa.String(),
+                "status": sa.String(),
+                "vendor_id": sa.String(),
+                "recheck": sa.String(),
+            },
         )
         values = [[o.identifier, o.status.value, o.vendor_id, _recheck(o)] for o in outcomes]
         constants = (sa.literal(self.sync), sa.cast(sa.literal(number), sa.BigInteger))
@@ -79,7 +84,7 @@ class Journal:
         values = [
             [o.identifier, issue.channel, issue.reason, issue.detail, issue.recheck.value]
             for o in outcomes
-            for issue in _issues(o)
+            for issue in o.issues
         ]
         if not values:
             return
@@ -107,7 +112,12 @@ class Journal:
         table, change = self.state.consent_log, self.tables.change
         rows = json_rows(
             "rows",
-            {**text, "consented_at": table.c.consented_at.type, "changed": sa.Boolean(), "request_id": sa.String()},
+            {
+                **text,
+                "consented_at": table.c.consented_at.type,
+                "changed": sa.Boolean(),
+                "request_id": sa.String(),
+            },
         )
         constants = {
             "sync": sa.literal(self.sync),
@@ -134,7 +144,9 @@ class Journal:
         """
         batch, change, outcome = self.state.batch, self.tables.change, self.state.outcome
         open_numbers = list(
-            connection.scalars(sa.select(batch.c.number).where(batch.c.sync == self.sync, batch.c.status == SENT))
+            connection.scalars(
+                sa.select(batch.c.number).where(batch.c.sync == self.sync, batch.c.status == SENT)
+            )
         )
         if not open_numbers:
             return 0
@@ -164,7 +176,9 @@ class Journal:
                 "certain": sa.false(),
                 "logged_at": sa.literal(datetime.now(UTC), log.c.logged_at.type),
             }
-            query = sa.select(*values.values()).where(members, change.c.operation.in_([str(o) for o in DELIVERED]))
+            query = sa.select(*values.values()).where(
+                members, change.c.operation.in_([str(o) for o in DELIVERED])
+            )
             connection.execute(log.insert().from_select(list(values), query))
 
 
@@ -173,16 +187,10 @@ def _says_something(outcome: Outcome) -> bool:
     return not plain or bool(outcome.issues or outcome.consents)
 
 
-def _issues(outcome: Outcome) -> list[Issue]:
-    if outcome.status is Status.ABSENT and not outcome.issues:
-        return [Issue("absent", "the vendor knows no such contact", recheck=Recheck.NEXT_SYNC)]
-    return outcome.issues
-
-
 def _recheck(outcome: Outcome) -> str | None:
     """A member is due as soon as one of its issues is."""
-    rechecks = {issue.recheck for issue in _issues(outcome)}
-    if outcome.status is Status.RETRY or Recheck.NEXT_SYNC in rechecks:
+    rechecks = {issue.recheck for issue in outcome.issues}
+    if outcome.status in (Status.RETRY, Status.ABSENT) or Recheck.NEXT_SYNC in rechecks:
         return Recheck.NEXT_SYNC.value
     return Recheck.WHEN_CHANGED.value if rechecks else None
 

@@ -34,7 +34,10 @@ class Desired:
     def identifier(self) -> sa.ColumnElement[str]:
         """The normalised identifier of a user: the first mapped one that is not blank."""
         return identifier_expression(
-            [(kind, self.values[column]) for kind, column in zip(self.identifier_kinds, self.identifier_columns, strict=True)]
+            [
+                (kind, self.values[column])
+                for kind, column in zip(self.identifier_kinds, self.identifier_columns, strict=True)
+            ]
         )
 
     def joined(self) -> sa.Join:
@@ -67,7 +70,9 @@ def mapped_fields(activation: EffectiveActivation) -> dict[str, str]:
     return {**fields, **mapping.fields}
 
 
-def wanted_columns(activation: EffectiveActivation, model: Model, known: Sequence[MappedColumn]) -> list[MappedColumn]:
+def wanted_columns(
+    activation: EffectiveActivation, model: Model, known: Sequence[MappedColumn]
+) -> list[MappedColumn]:
     """The ledger's columns for a mapping. A column keeps its name for good; a field of another type gets a new one."""
     columns: list[MappedColumn] = []
     taken = {column.column for column in known}

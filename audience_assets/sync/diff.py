@@ -59,8 +59,12 @@ class Differ:
         ledger, holder = self.tables.ledger.alias("known"), self.tables.ledger.alias("holder")
         identifier = desired.identifier()
         position = sa.func.row_number().over()
-        settled = ledger.c.recheck.is_distinct_from(Recheck.NEXT_SYNC.value) & ledger.c.status.in_((MEMBER, REJECTED))
-        unchanged = (ledger.c.user_key == desired.members.c.user_key) & sa.and_(*self._same_values(ledger)) & settled
+        settled = ledger.c.recheck.is_distinct_from(Recheck.NEXT_SYNC.value) & ledger.c.status.in_(
+            (MEMBER, REJECTED)
+        )
+        unchanged = (
+            (ledger.c.user_key == desired.members.c.user_key) & sa.and_(*self._same_values(ledger)) & settled
+        )
         columns = [column.column for column in desired.columns]
         rows = (
             sa.select(
@@ -81,7 +85,10 @@ class Differ:
         connection.execute(change.insert().from_select(names, rows))
 
     def _operation(self, holder: sa.FromClause) -> sa.ColumnElement[str]:
-        tracked = [holder.c[column].is_distinct_from(self.desired.values[column]) for column in self.desired.tracked_columns]
+        tracked = [
+            holder.c[column].is_distinct_from(self.desired.values[column])
+            for column in self.desired.tracked_columns
+        ]
         again = holder.c.recheck == Recheck.NEXT_SYNC.value
         return sa.case(
             (holder.c.status.is_distinct_from(MEMBER), Operation.ADD.value),
@@ -131,7 +138,10 @@ class Differ:
         sizes = {**self.batch_sizes, RELINK: self.batch_sizes[Operation.ADD]}
         number = sa.case(
             *(
-                (placed.c.operation == str(operation), batch_number(operation, placed.c.position, sizes[operation]))
+                (
+                    placed.c.operation == str(operation),
+                    batch_number(operation, placed.c.position, sizes[operation]),
+                )
                 for operation in (Operation.UPDATE, RELINK)
             ),
             else_=batch_number(Operation.ADD, placed.c.position, sizes[Operation.ADD]),
@@ -181,7 +191,11 @@ class Differ:
         connection.execute(
             change.update()
             .where(change.c.operation == Operation.REMOVE.value, change.c.vendor_id.in_(stays))
-            .values(operation=DROP, batch=change.c.batch - FIRST_BATCH[Operation.REMOVE] + FIRST_BATCH[DROP], seq=change.c.seq + FIRST_BATCH[DROP])
+            .values(
+                operation=DROP,
+                batch=change.c.batch - FIRST_BATCH[Operation.REMOVE] + FIRST_BATCH[DROP],
+                seq=change.c.seq + FIRST_BATCH[DROP],
+            )
         )
 
 

@@ -56,7 +56,11 @@ def violations(guard: Guard, counts: PlanCounts, circumstances: Circumstances) -
             f"more than max_removed_percent {guard.max_removed_percent:g}"
         )
     changed = counts.add + counts.remove
-    if before and guard.max_change_percent is not None and _percent(changed, before) > guard.max_change_percent:
+    if (
+        before
+        and guard.max_change_percent is not None
+        and _percent(changed, before) > guard.max_change_percent
+    ):
         found.append(
             f"{counts.add} added and {counts.remove} removed would change {_percent(changed, before):.1f} % of "
             f"{before} members, more than max_change_percent {guard.max_change_percent:g}"

@@ -41,9 +41,13 @@ class Lease:
     def assert_held(self, connection: Connection) -> None:
         """Prolong the lease, or raise LeaseLost so that the surrounding transaction is rolled back."""
         mine = (self.table.c.activation == self.activation) & (self.table.c.fence == self.fence)
-        held = connection.execute(self.table.update().where(mine).values(lease_until=datetime.now(UTC) + LEASE))
+        held = connection.execute(
+            self.table.update().where(mine).values(lease_until=datetime.now(UTC) + LEASE)
+        )
         if held.rowcount != 1:
-            raise LeaseLost(f"{self.activation}: another sync took this list over; this one stopped without writing.")
+            raise LeaseLost(
+                f"{self.activation}: another sync took this list over; this one stopped without writing."
+            )
 
 
 @contextmanager

@@ -56,7 +56,7 @@ class State:
     def __init__(self, engine: Engine, namespace: str = "audience_assets") -> None:
         self.engine = engine
         self._has_schemas = engine.dialect.name != "sqlite"
-        self._namespace = namespace
+        self.namespace = namespace
         self.metadata = sa.MetaData(schema=namespace if self._has_schemas else None)
         self.version = self._table(
             "schema_version",
@@ -173,7 +173,7 @@ class State:
         """The name of one of our tables as this warehouse has it, without a schema."""
         if len(name) > MAX_NAME:
             name = f"{name[: MAX_NAME - 9]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-        return name if self._has_schemas else f"{self._namespace}_{name}"
+        return name if self._has_schemas else f"{self.namespace}_{name}"
 
     def _table(self, name: str, *columns: sa.Column[Any], ordered: bool = False) -> sa.Table:
         """Declare a table. `ordered` clusters SQLite rows by their key, so that diffs are ordered scans."""
@@ -187,7 +187,7 @@ class State:
         """Create what is missing and bring an older state up to date."""
         with self.engine.begin() as connection:
             if self._has_schemas:
-                connection.execute(sa.schema.CreateSchema(self._namespace, if_not_exists=True))
+                connection.execute(sa.schema.CreateSchema(self.namespace, if_not_exists=True))
             self.metadata.create_all(connection)
             found = connection.scalar(sa.select(sa.func.max(self.version.c.version)))
             if found is None:
@@ -195,7 +195,7 @@ class State:
                 connection.execute(self.version.insert().values(version=VERSION, applied_at=applied))
             elif found > VERSION:
                 raise WarehouseError(
-                    f"The state in {self._namespace!r} has version {found}, this program knows {VERSION}: update audience-assets."
+                    f"The state in {self.namespace!r} has version {found}, this program knows {VERSION}: update audience-assets."
                 )
 
     def segment(self, name: str, key_type: str) -> sa.Table:

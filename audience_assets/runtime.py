@@ -1,0 +1,95 @@
+"""An opened project: its declarations, its warehouse, our state, and the way to its vendors."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import sqlalchemy as sa
+
+from audience_assets.destinations.base import Connection, DestinationType, ListService, ServiceSpec
+from audience_assets.destinations.limits import SlidingLimiter
+from audience_assets.destinations.registry import DESTINATIONS
+from audience_assets.project.activations import EffectiveActivation
+from audience_assets.project.load import load_project, resolve_env, resolve_settings
+from audience_assets.project.project import Project
+from audience_assets.warehouse.engine import open_warehouse
+from audience_assets.warehouse.slots import open_slot_log
+from audience_assets.warehouse.state import State
+
+
+@dataclass
+class Runtime:
+    """Use as a context manager, or call `close`."""
+
+    project: Project
+    engine: sa.Engine
+    state: State
+    limits_folder: Path
+    _limiters: dict[str, SlidingLimiter] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, root: Path | str, *, create: bool = True) -> Runtime:
+        """Read the project at `root`, open its warehouse, and create our state tables if asked to."""
+        project = load_project(root)
+        settings = project.settings.warehouse
+        engine = open_warehouse(resolve_env(settings.url), root=project.root)
+        state = State(engine, settings.state_schema)
+        if create:
+            state.create()
+        return cls(project, engine, state, _limits_folder(engine))
+
+    def spec(self, activation: str) -> ServiceSpec:
+        effective = self.project.effective[activation]
+        return self.destination_type(effective).services[effective.service]
+
+    @staticmethod
+    def destination_type(effective: EffectiveActivation) -> DestinationType:
+        return DESTINATIONS[effective.destination_type]
+
+    def service(self, activation: str) -> ListService:
+        """The service that delivers an activation. Secrets are read from the environment now."""
+        effective = self.project.effective[activation]
+        kind, spec = self.destination_type(effective), self.spec(activation)
+        settings = resolve_settings(self.project.destinations[effective.destination], kind)
+        return spec.connect(
+            Connection(
+                settings=settings,
+                options=spec.options_model.model_validate(effective.options),
+                resubscribe=effective.consent.resubscribe,
+                import_history=effective.consent.import_history,
+                default_region=effective.mapping.default_region,
+                limiter=self._limiter(kind.account(settings)),
+                now=lambda: datetime.now(UTC),
+            )
+        )
+
+    def _limiter(self, account: str) -> SlidingLimiter:
+        if account not in self._limiters:
+            log = open_slot_log(self.engine, self.limits_folder, schema=self.state.namespace)
+            self._limiters[account] = SlidingLimiter(log, account)
+        return self._limiters[account]
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _limits_folder(engine: sa.Engine) -> Path:
+    """Where the log of vendor calls is kept: beside an embedded warehouse, else in this machine's temporary folder."""
+    database = engine.url.database
+    if engine.dialect.name in ("sqlite", "duckdb") and database and database != ":memory:":
+        return Path(database).parent
+    return Path(tempfile.gettempdir()) / f"audience_assets_{os.getuid()}"

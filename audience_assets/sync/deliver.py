@@ -1,0 +1,200 @@
+"""Delivering a plan: batches in flight on worker threads, one thread that writes the journal.
+
+    journal:   mark sent ─▶ (commit) ─▶ … ─▶ record answer ─▶ (commit)
+    workers:                    └─ service.add/update/remove ─┘
+
+A batch is marked sent, durably, before its first byte leaves, and answered in the transaction that records what
+the vendor said. Whatever dies in between leaves a batch that is marked sent: its members are decided anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from audience_assets.destinations.base import (
+    Evidence,
+    ListRef,
+    ListService,
+    Member,
+    Operation,
+    Outcome,
+    Report,
+    Status,
+    Throttled,
+    Unavailable,
+)
+from audience_assets.sync.acknowledge import PLANNED, Journal
+from audience_assets.sync.lease import Lease
+from audience_assets.sync.numbers import DELIVERED
+
+IN_FLIGHT = 8
+# A vendor that fails this many batches in a row is down; the rest waits for the next sync.
+GIVE_UP_AFTER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRef:
+    number: int
+    operation: Operation
+    size: int
+
+
+@dataclass
+class Delivery:
+    """What a delivery came to. `fatal` is the error that stopped it, to be raised once the answers are merged."""
+
+    calls: int = 0
+    delivered: int = 0
+    failures_in_a_row: int = 0
+    retriable: Exception | None = None
+    fatal: BaseException | None = None
+    retry_after: float | None = None
+
+    @property
+    def stopped(self) -> bool:
+        return self.fatal is not None or self.failures_in_a_row >= GIVE_UP_AFTER
+
+
+@dataclass
+class Deliverer:
+    """Delivers the planned batches of one sync."""
+
+    engine: Engine
+    journal: Journal
+    lease: Lease
+    service: ListService
+    target: ListRef
+    progress: Callable[[int], None]
+    result: Delivery = field(default_factory=Delivery)
+
+    def run(self) -> Delivery:
+        """Send every planned batch. Returns when all are answered, or when the vendor made going on pointless."""
+        pending = iter(self._planned())
+        running: dict[Future[Report], BatchRef] = {}
+        with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="deliver") as pool:
+            # One more than is in flight, so that no worker waits for the journal.
+            chunk = self._start(pool, list(islice(pending, IN_FLIGHT + 1)), [])
+            running.update(chunk)
+            while running:
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                answers = [
+                    (batch, report)
+                    for batch, report in ((running.pop(future), self._answer(future)) for future in finished)
+                    if report is not None
+                ]
+                room = 0 if self.result.stopped else IN_FLIGHT + 1 - len(running)
+                running.update(self._start(pool, list(islice(pending, room)), answers))
+                self.result.delivered += sum(batch.size for batch, _ in answers)
+                self.progress(self.result.delivered)
+        return self.result
+
+    def _planned(self) -> Sequence[BatchRef]:
+        batch = self.journal.state.batch
+        query = (
+            sa.select(batch.c.number, batch.c.operation, batch.c.size)
+            .where(
+                batch.c.sync == self.journal.sync,
+                batch.c.status == PLANNED,
+                batch.c.operation.in_([str(operation) for operation in DELIVERED]),
+            )
+            .order_by(batch.c.number)
+        )
+        with self.engine.begin() as connection:
+            return [
+                BatchRef(int(row[0]), Operation(row[1]), int(row[2])) for row in connection.execute(query)
+            ]
+
+    def _start(
+        self,
+        pool: ThreadPoolExecutor,
+        batches: Sequence[BatchRef],
+        answers: Sequence[tuple[BatchRef, Report]],
+    ) -> dict[Future[Report], BatchRef]:
+        """Record answers and mark the next batches sent in one transaction, then hand those to the workers."""
+        with self.engine.begin() as connection:
+            self.lease.assert_held(connection)
+            for batch, report in answers:
+                self.journal.acknowledge(connection, batch.number, batch.operation.value, report)
+            self.journal.mark_sent(connection, [batch.number for batch in batches])
+            members = self._read(connection, batches)
+        return {pool.submit(self._send, batch, members[batch.number]): batch for batch in batches}
+
+    def _send(self, batch: BatchRef, members: Sequence[Member]) -> Report:
+        call = {
+            Operation.ADD: self.service.add,
+            Operation.UPDATE: self.service.update,
+            Operation.REMOVE: self.service.remove,
+        }[batch.operation]
+        try:
+            return call(self.target, members)
+        except (Throttled, Unavailable) as error:
+            self.result.retriable = error
+            if isinstance(error, Throttled):
+                self.result.retry_after = error.retry_after
+            return Report([Outcome(member.identifier, Status.RETRY) for member in members], calls=1)
+
+    def _answer(self, future: Future[Report]) -> Report | None:
+        """The report of a finished batch; None if an error stops the sync, which leaves the batch's fate open."""
+        error = future.exception()
+        if error is not None:
+            self.result.fatal = self.result.fatal or error
+            return None
+        report = future.result()
+        self.result.calls += report.calls
+        retried = bool(report.outcomes) and all(outcome.status is Status.RETRY for outcome in report.outcomes)
+        self.result.failures_in_a_row = self.result.failures_in_a_row + 1 if retried else 0
+        return report
+
+    def _read(self, connection: Connection, batches: Sequence[BatchRef]) -> dict[int, list[Member]]:
+        """The members of some batches, as services want them."""
+        read: dict[int, list[Member]] = {batch.number: [] for batch in batches}
+        if not batches:
+            return read
+        change = self.journal.tables.change
+        numbers = [batch.number for batch in batches]
+        query = sa.select(*self._columns(change)).where(change.c.batch.between(min(numbers), max(numbers)))
+        make = member_maker(self.journal)
+        for row in _tuples(connection, query):
+            members = read.get(row[0])
+            if members is not None:
+                members.append(make(row))
+        return read
+
+    def _columns(self, change: sa.Table) -> list[sa.Column[Any]]:
+        tables = self.journal.tables
+        values = [change.c[column.column] for column in tables.columns]
+        previous = [change.c[column.previous] for column in tables.columns]
+        evidence = [
+            change.c[f"{channel}_{part}"] for channel in tables.channels for part in ("status", "at", "own")
+        ]
+        fixed = [change.c.batch, change.c.operation, change.c.identifier, change.c.vendor_id]
+        return [*fixed, *values, *previous, *evidence]
+
+
+def _tuples(connection: Connection, query: sa.Select[Any]) -> Iterator[tuple[Any, ...]]:
+    return (tuple(row) for row in connection.execute(query))
+
+
+def member_maker(journal: Journal) -> Callable[[tuple[Any, ...]], Member]:
+    """A function from a row of the change table to a Member; the column order is `Deliverer._columns`."""
+    names = [column.attribute for column in journal.tables.columns]
+    channels = journal.tables.channels
+    first, second = 4, 4 + len(names)
+    third = second + len(names)
+
+    def make(row: tuple[Any, ...]) -> Member:
+        previous = None if row[1] == Operation.ADD.value else dict(zip(names, row[second:third], strict=True))
+        member = Member(row[2], dict(zip(names, row[first:second], strict=True)), row[3], previous)
+        for number, channel in enumerate(channels):
+            start = third + 3 * number
+            member.evidence[channel] = Evidence(row[start], row[start + 1], row[start + 2])
+        return member
+
+    return make

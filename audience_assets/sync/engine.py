@@ -1,0 +1,372 @@
+"""One sync of one list: recover, plan, guard, deliver, acknowledge, merge, report."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from audience_assets.destinations.base import ListMissing, ListRef, ListService, Operation, Status
+from audience_assets.destinations.limits import floor_seconds
+from audience_assets.project.times import parse_duration
+from audience_assets.sync.acknowledge import Journal
+from audience_assets.sync.deliver import Deliverer, Delivery
+from audience_assets.sync.guards import Circumstances, GuardTripped, fingerprint, violations
+from audience_assets.sync.history import count_rejections, last_report, segment_state
+from audience_assets.sync.lease import Lease, hold_lease
+from audience_assets.sync.merge import merge
+from audience_assets.sync.plan import Planner, estimate
+from audience_assets.sync.report import Plan, PlanCounts, Progress, SyncReport
+from audience_assets.warehouse.state import ListTables
+
+if TYPE_CHECKING:
+    from audience_assets.runtime import Runtime
+
+PLANNING, DELIVERING, PLANNED = "planning", "delivering", "planned"
+BLOCKED, FAILED = "blocked", "failed"
+DELIVERED, UNCHANGED, PARTIAL = "delivered", "unchanged", "partial"
+ProgressCall = Callable[[Progress], None]
+
+
+def plan_sync(runtime: Runtime, activation: str, *, as_of: datetime, sample: int = 0) -> Plan:
+    """What a sync would do now. Nothing is written at the vendor; a running sync makes this SyncBusy."""
+    return _Run(runtime, activation, as_of, None).dry_run(sample)
+
+
+def run_sync(
+    runtime: Runtime,
+    activation: str,
+    *,
+    as_of: datetime,
+    partition: str | None = None,
+    approve: str | None = None,
+    progress: ProgressCall | None = None,
+    recreate: bool = False,
+) -> SyncReport:
+    """Make the destination list equal its audience.
+
+    `approve` is the fingerprint of a plan that a guard stopped. `recreate` starts a list anew that was deleted at the
+    vendor. Raises GuardTripped, SyncBusy, LeaseLost or a DestinationError; what was answered until then is kept.
+    """
+    return _Run(runtime, activation, as_of, partition, progress).deliver(approve, recreate=recreate)
+
+
+def _sync_id(now: datetime) -> str:
+    return f"{now:%Y%m%dT%H%M%S}{now.microsecond:06d}-{uuid.uuid4().hex[:6]}"
+
+
+@dataclass
+class _Run:
+    runtime: Runtime
+    name: str
+    as_of: datetime
+    partition: str | None
+    progress: ProgressCall | None = None
+
+    def __post_init__(self) -> None:
+        self.planner = Planner(self.runtime, self.name)
+        self.started = datetime.now(UTC)
+        self.clock = time.monotonic()
+        self.sync = _sync_id(self.started)
+        self.tables: ListTables = self.planner.prepare()
+
+    # -- the two public ways ------------------------------------------------------------------------------------------
+
+    def dry_run(self, sample: int) -> Plan:
+        service = self.runtime.service(self.name)
+        with hold_lease(self.runtime.engine, self.runtime.state.destination_list, self.name) as lease:
+            self._recover(lease)
+            plan = self._plan(lease, service)
+            with self.runtime.engine.begin() as connection:
+                rows = self._sample(connection, sample) if sample else []
+                self._finish(connection, PLANNED, None)
+        return replace(plan, sample=rows)
+
+    def deliver(self, approve: str | None, *, recreate: bool) -> SyncReport:
+        service = self.runtime.service(self.name)
+        with hold_lease(self.runtime.engine, self.runtime.state.destination_list, self.name) as lease:
+            recovered = self._recover(lease)
+            if recreate:
+                self._start_anew(lease, service)
+            plan = self._plan(lease, service)
+            self._guard(lease, plan, approve)
+            if not plan.counts.changes:
+                return self._conclude(lease, plan, self._known_list(), Delivery(), recovered)
+            try:
+                target = self._ensure_list(lease, service)
+                delivery = self._send(lease, service, target, plan)
+            except BaseException as error:
+                self._fail(error)
+                raise
+            report = self._conclude(lease, plan, target, delivery, recovered)
+        if delivery.fatal is not None:
+            raise delivery.fatal
+        return report
+
+    # -- steps --------------------------------------------------------------------------------------------------------
+
+    def _journal(self, sync: str) -> Journal:
+        activation = self.planner.activation
+        return Journal(self.runtime.state, self.tables, sync, self.name, activation.destination)
+
+    def _recover(self, lease: Lease) -> int:
+        """Finish what an interrupted sync left: merge its answers and leave its open batches to today's plan."""
+        sync = self.runtime.state.sync
+        with self.runtime.engine.begin() as connection:
+            lease.assert_held(connection)
+            query = sa.select(sync.c.id).where(
+                sync.c.activation == self.name, sync.c.state.in_((PLANNING, DELIVERING))
+            )
+            opened = 0
+            for unfinished in list(connection.scalars(query)):
+                opened += self._journal(unfinished).leave_open(connection)
+                merge(connection, self.runtime.state, self.tables, unfinished, self.name)
+                connection.execute(
+                    sync.update()
+                    .where(sync.c.id == unfinished)
+                    .values(state=FAILED, ended_at=datetime.now(UTC), error="interrupted")
+                )
+        return opened
+
+    def _plan(self, lease: Lease, service: ListService) -> Plan:
+        self._tell("planning", 0, 0, 0.0)
+        state, activation = self.runtime.state, self.planner.activation
+        with self.runtime.engine.begin() as connection:
+            last = last_report(connection, state, self.name)
+            _, version = segment_state(connection, state, activation.segment)
+            connection.execute(
+                state.sync.insert().values(
+                    id=self.sync,
+                    activation=self.name,
+                    partition=self.partition,
+                    as_of=self.as_of,
+                    state=PLANNING,
+                    started_at=self.started,
+                    segment_version=version,
+                )
+            )
+        with self.runtime.engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                # All statements of a plan must see one state of the source tables.
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                counts = self.planner.write(connection, self.tables, self.sync)
+                found = self._violations(connection, counts, last)
+                name = fingerprint(connection, self.tables.change) if found else None
+        with self.runtime.engine.begin() as connection:
+            lease.assert_held(connection)
+        calls = estimate(service, counts) if counts.changes else []
+        known = self._known_list()
+        return Plan(
+            activation=self.name,
+            sync=self.sync,
+            counts=counts,
+            estimate=calls,
+            floor_seconds=floor_seconds(calls),
+            violations=found,
+            fingerprint=name,
+            list_facts=known.facts,
+            list_name=known.name,
+            list_url=known.url,
+            list_exists=bool(known.id),
+        )
+
+    def _violations(
+        self, connection: Connection, counts: PlanCounts, last: dict[str, Any] | None
+    ) -> list[str]:
+        activation = self.planner.activation
+        computed, _ = segment_state(connection, self.runtime.state, activation.segment)
+        oldest = activation.guard.max_source_age
+        circumstances = Circumstances(
+            source_age=self.started - computed if computed else None,
+            max_source_age=_span(oldest) if oldest else None,
+            members_last_reported=int(last["members_after"]) if last else 0,
+        )
+        return violations(activation.guard, counts, circumstances)
+
+    def _guard(self, lease: Lease, plan: Plan, approve: str | None) -> None:
+        if not plan.violations:
+            return
+        registry = self.runtime.state.destination_list
+        mine = registry.c.activation == self.name
+        with self.runtime.engine.begin() as connection:
+            lease.assert_held(connection)
+            approved = connection.scalar(sa.select(registry.c.approved_plan).where(mine))
+            if plan.fingerprint in (approve, approved):
+                connection.execute(registry.update().where(mine).values(approved_plan=None))
+                return
+            self._finish(connection, BLOCKED, "; ".join(plan.violations))
+        raise GuardTripped(plan)
+
+    def _known_list(self) -> ListRef:
+        """The list as it was last seen; without an id if there is none yet."""
+        registry = self.runtime.state.destination_list
+        with self.runtime.engine.begin() as connection:
+            row = connection.execute(sa.select(registry).where(registry.c.activation == self.name)).one()
+        facts: Mapping[str, str] = json.loads(row.facts) if row.facts else {}
+        name = row.name or self.planner.activation.list_name
+        return ListRef(row.vendor_list_id or "", name, bool(row.created), row.url, facts)
+
+    def _ensure_list(self, lease: Lease, service: ListService) -> ListRef:
+        known = self._known_list()
+        if known.id:
+            return replace(service.get_list(known.id), created=known.created)
+        target = service.ensure_list(known.name)
+        registry = self.runtime.state.destination_list
+        with self.runtime.engine.begin() as connection:
+            lease.assert_held(connection)
+            connection.execute(
+                registry.update()
+                .where(registry.c.activation == self.name)
+                .values(
+                    vendor_list_id=target.id,
+                    name=target.name,
+                    url=target.url,
+                    created=target.created,
+                    facts=json.dumps(dict(target.facts)),
+                )
+            )
+        return target
+
+    def _start_anew(self, lease: Lease, service: ListService) -> None:
+        """The list was deleted at the vendor: forget its members and its id. Refused while the list exists."""
+        known = self._known_list()
+        if not known.id:
+            return
+        try:
+            service.get_list(known.id)
+        except ListMissing:
+            registry = self.runtime.state.destination_list
+            with self.runtime.engine.begin() as connection:
+                lease.assert_held(connection)
+                connection.execute(self.tables.ledger.delete())
+                connection.execute(
+                    registry.update()
+                    .where(registry.c.activation == self.name)
+                    .values(vendor_list_id=None, name=None, url=None, facts=None)
+                )
+
+    def _send(self, lease: Lease, service: ListService, target: ListRef, plan: Plan) -> Delivery:
+        sync = self.runtime.state.sync
+        with self.runtime.engine.begin() as connection:
+            lease.assert_held(connection)
+            connection.execute(sync.update().where(sync.c.id == self.sync).values(state=DELIVERING))
+        total = plan.counts.changes
+
+        def told(done: int) -> None:
+            self._tell("delivering", done, total, plan.floor_seconds)
+
+        told(0)
+        return Deliverer(self.runtime.engine, self._journal(self.sync), lease, service, target, told).run()
+
+    def _conclude(
+        self, lease: Lease, plan: Plan, target: ListRef, delivery: Delivery, recovered: int
+    ) -> SyncReport:
+        """Merge what was answered, write the report and close the sync."""
+        state = self.runtime.state
+        with self.runtime.engine.begin() as connection:
+            lease.assert_held(connection)
+            left = self._journal(self.sync).leave_open(connection)
+            answers = merge(connection, state, self.tables, self.sync, self.name)
+            after = self.planner._ledger_sizes(connection, self.tables)  # noqa: SLF001
+            report = self._report(connection, plan, target, delivery, answers, after, recovered, left)
+            error = str(delivery.fatal or delivery.retriable or "") or None
+            self._finish(connection, FAILED if delivery.fatal else report.state, error, report)
+        self._tell("done", plan.counts.changes, plan.counts.changes, plan.floor_seconds)
+        return report
+
+    def _report(
+        self,
+        connection: Connection,
+        plan: Plan,
+        target: ListRef,
+        delivery: Delivery,
+        answers: dict[tuple[str, str], int],
+        after: dict[str, int],
+        recovered: int,
+        left: int,
+    ) -> SyncReport:
+        def accepted(operation: Operation) -> int:
+            return answers.get((operation, Status.ACCEPTED), 0)
+
+        def every(status: Status) -> int:
+            return sum(answers.get((operation, status), 0) for operation in Operation)
+
+        rejections = count_rejections(connection, self.runtime.state, self.name, self.sync)
+        delivered = sum(answers.get((o, s), 0) for o in Operation for s in Status)
+        retry = every(Status.RETRY) + plan.counts.changes - delivered
+        state = PARTIAL if retry or left else DELIVERED if plan.counts.changes else UNCHANGED
+        return SyncReport(
+            sync=self.sync,
+            activation=self.name,
+            destination=self.planner.activation.destination,
+            list_id=target.id,
+            list_name=target.name,
+            list_url=target.url,
+            list_facts=dict(target.facts),
+            state=state,
+            counts=plan.counts,
+            added=accepted(Operation.ADD),
+            updated=accepted(Operation.UPDATE),
+            removed=accepted(Operation.REMOVE),
+            absent=every(Status.ABSENT),
+            rejected=every(Status.REJECTED),
+            retry=retry,
+            channel_issues=sum(row.rows for row in rejections if row.channel),
+            members_after=after.get("member", 0) + after.get("in_doubt", 0),
+            calls=delivery.calls,
+            floor_seconds=plan.floor_seconds,
+            seconds=round(time.monotonic() - self.clock, 3),
+            started_at=self.started,
+            rejections=rejections,
+            recovered=recovered,
+        )
+
+    def _fail(self, error: BaseException) -> None:
+        """Close the sync row of a sync that ended before anything was sent."""
+        text = str(error) if isinstance(error, Exception) else "interrupted"
+        with self.runtime.engine.begin() as connection:
+            journal = self._journal(self.sync)
+            if journal.leave_open(connection) == 0:
+                connection.execute(self.tables.change.delete())
+            self._finish(connection, FAILED, text)
+
+    def _finish(
+        self, connection: Connection, state: str, error: str | None, report: SyncReport | None = None
+    ) -> None:
+        sync = self.runtime.state.sync
+        connection.execute(
+            sync.update()
+            .where(sync.c.id == self.sync)
+            .values(
+                state=state,
+                ended_at=datetime.now(UTC),
+                error=error,
+                report=json.dumps(report.as_dict()) if report else None,
+            )
+        )
+
+    def _sample(self, connection: Connection, rows: int) -> list[dict[str, Any]]:
+        change = self.tables.change
+        query = (
+            sa.select(change.c.operation, change.c.identifier)
+            .where(change.c.operation.in_([str(operation) for operation in Operation]))
+            .order_by(change.c.batch, change.c.seq)
+            .limit(rows)
+        )
+        return [dict(row._mapping) for row in connection.execute(query)]  # noqa: SLF001
+
+    def _tell(self, phase: str, done: int, total: int, floor: float) -> None:
+        if self.progress:
+            self.progress(Progress(self.name, phase, done, total, floor))
+
+
+def _span(text: str) -> timedelta:
+    return parse_duration(text).as_timedelta()

@@ -1,0 +1,228 @@
+"""Planning: from an activation to a table of numbered changes, counted and estimated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from audience_assets.audiences.catalogue import Catalogue
+from audience_assets.consent.evidence import EvidenceSource, fill_evidence, fill_own_opt_outs, reopen_refused
+from audience_assets.destinations.base import CallEstimate, ListService, Operation
+from audience_assets.project.activations import EffectiveActivation
+from audience_assets.sync.acknowledge import DONE, PLANNED
+from audience_assets.sync.desired import Desired, mapped_fields, wanted_columns
+from audience_assets.sync.diff import ABSENT, IN_DOUBT, IN_LIST, REJECTED, Differ, count_operations
+from audience_assets.sync.numbers import LEDGER_ONLY
+from audience_assets.sync.report import PlanCounts
+from audience_assets.warehouse.state import (
+    ListTables,
+    MappedColumn,
+    decode_columns,
+    encode_columns,
+    ensure_columns,
+)
+
+if TYPE_CHECKING:
+    from audience_assets.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Everything about one activation that planning needs."""
+
+    runtime: Runtime
+    name: str
+
+    @cached_property
+    def activation(self) -> EffectiveActivation:
+        return self.runtime.project.effective[self.name]
+
+    @cached_property
+    def channels(self) -> tuple[str, ...]:
+        spec = self.runtime.spec(self.name)
+        return tuple(spec.channels(self._options)) if spec.carries_consent else ()
+
+    @cached_property
+    def _options(self):  # type: ignore[no-untyped-def]
+        return self.runtime.spec(self.name).options_model.model_validate(self.activation.options)
+
+    @cached_property
+    def _catalogue(self) -> Catalogue:
+        return Catalogue(self.runtime.project)
+
+    @cached_property
+    def _key_type(self) -> str:
+        return self.runtime.project.models[self.activation.model].key_type
+
+    def prepare(self) -> ListTables:
+        """Register the list and see that its tables exist and have a column for every mapped attribute."""
+        state = self.runtime.state
+        model = self.runtime.project.models[self.activation.model]
+        registry = state.destination_list
+        with self.runtime.engine.begin() as connection:
+            row = connection.execute(
+                sa.select(registry.c.columns).where(registry.c.activation == self.name)
+            ).first()
+            known = decode_columns(row[0]) if row else []
+            columns = wanted_columns(self.activation, model, known)
+            kept = [*columns, *(column for column in known if column not in columns)]
+            if row is None:
+                connection.execute(
+                    registry.insert().values(
+                        activation=self.name,
+                        destination=self.activation.destination,
+                        service=self.activation.service,
+                        columns=encode_columns(kept),
+                        fence=0,
+                    )
+                )
+            elif kept != known:
+                connection.execute(
+                    registry.update()
+                    .where(registry.c.activation == self.name)
+                    .values(columns=encode_columns(kept))
+                )
+            return self._create_tables(connection, columns, kept)
+
+    def _create_tables(
+        self, connection: Connection, columns: list[MappedColumn], kept: list[MappedColumn]
+    ) -> ListTables:
+        state = self.runtime.state
+        tables = state.list_tables(self.name, self._key_type, kept, self.channels)
+        inspector = sa.inspect(connection)
+        for table in (tables.ledger, tables.change, tables.duplicate):
+            if not inspector.has_table(table.name, schema=table.schema):
+                table.create(connection)
+            else:
+                present = {
+                    column["name"] for column in inspector.get_columns(table.name, schema=table.schema)
+                }
+                ensure_columns(connection, table, present)
+        return ListTables(tables.ledger, tables.change, tables.duplicate, tuple(columns), tables.channels)
+
+    def desired(self, tables: ListTables) -> Desired:
+        project, mapping = self.runtime.project, self.activation.mapping
+        spec = self.runtime.spec(self.name)
+        users = self._catalogue.table(self.activation.model)
+        fields = mapped_fields(self.activation)
+        by_attribute = {column.attribute: column.column for column in tables.columns}
+        kinds = [kind for kind in spec.identifiers(self._options) if kind in mapping.identifiers]
+        tracked = list(spec.tracked(self._options))
+        if spec.carries_attributes:
+            tracked += list(mapping.fields)
+        return Desired(
+            members=self.runtime.state.segment(self.activation.segment, self._key_type),
+            users=users,
+            key=users.c[project.models[self.activation.model].key],
+            values={by_attribute[attribute]: users.c[field] for attribute, field in fields.items()},
+            columns=tables.columns,
+            identifier_columns=tuple(by_attribute[kind] for kind in kinds),
+            identifier_kinds=tuple(kinds),
+            tracked_columns=tuple(by_attribute[name] for name in tracked if name in by_attribute),
+        )
+
+    def write(self, connection: Connection, tables: ListTables, sync: str) -> PlanCounts:
+        """Write the changes and their batches; the caller commits."""
+        desired = self.desired(tables)
+        before = self._ledger_sizes(connection, tables)
+        source = self._evidence_source(desired) if self.channels else None
+        if source and before.get(REJECTED):
+            reopen_refused(connection, tables.ledger, source, self.channels, self._event_time)
+        differ = Differ(tables, desired, self.runtime.spec(self.name).batch_sizes)
+        differ.write(connection, ledger_is_empty=not before)
+        operations = count_operations(connection, tables.change)
+        if source and any(operation in (Operation.ADD, Operation.UPDATE) for _, operation, _ in operations):
+            state, change = self.runtime.state, tables.change
+            fill_evidence(connection, change, source, self.channels, self._event_time)
+            fill_own_opt_outs(
+                connection, change, state.consent_log, self.activation.destination, self.channels
+            )
+        self._write_batches(connection, sync, operations)
+        return self._count(connection, tables, desired, operations, before)
+
+    def _evidence_source(self, desired: Desired) -> EvidenceSource:
+        consent, history = self.activation.consent, self.activation.consent.history
+        events = self._catalogue.table(history.model) if history else None
+        join = self._catalogue.join(self.activation.model, history.model) if history else None
+        return EvidenceSource(
+            consent, desired.users, desired.identifier(), lambda f: desired.users.c[f], events, join
+        )
+
+    @property
+    def _event_time(self) -> str | None:
+        history = self.activation.consent.history
+        return self.runtime.project.models[history.model].timestamp if history else None
+
+    def _write_batches(
+        self, connection: Connection, sync: str, operations: list[tuple[int, str, int]]
+    ) -> None:
+        batch = self.runtime.state.batch
+        rows = [
+            {
+                "sync": sync,
+                "number": number,
+                "operation": operation,
+                "size": size,
+                "status": DONE if operation in LEDGER_ONLY else PLANNED,
+            }
+            for number, operation, size in operations
+        ]
+        if rows:
+            connection.execute(batch.insert(), rows)
+
+    @staticmethod
+    def _ledger_sizes(connection: Connection, tables: ListTables) -> dict[str, int]:
+        ledger = tables.ledger
+        grouped = sa.select(ledger.c.status, sa.func.count()).group_by(ledger.c.status)
+        return {str(row[0]): int(row[1]) for row in connection.execute(grouped)}
+
+    def _count(
+        self,
+        connection: Connection,
+        tables: ListTables,
+        desired: Desired,
+        operations: list[tuple[int, str, int]],
+        before: dict[str, int],
+    ) -> PlanCounts:
+        def total(operation: Operation) -> int:
+            return sum(size for _, name, size in operations if name == operation)
+
+        duplicate = tables.duplicate
+        duplicates = connection.scalar(sa.select(sa.func.coalesce(sa.func.sum(duplicate.c.users - 1), 0)))
+        users = connection.scalar(sa.select(sa.func.count()).select_from(desired.members)) or 0
+        added = total(Operation.ADD)
+        again = sum(before.get(status, 0) for status in (ABSENT, REJECTED, IN_DOUBT))
+        retry = self._count_retries(connection, tables) if added and again else 0
+        unidentified = (
+            sa.select(sa.func.count()).select_from(desired.joined()).where(desired.identifier().is_(None))
+        )
+        return PlanCounts(
+            audience_users=users,
+            members_before=sum(before.get(status, 0) for status in IN_LIST),
+            add=added,
+            update=total(Operation.UPDATE),
+            remove=total(Operation.REMOVE),
+            retry=retry,
+            duplicates=int(duplicates or 0),
+            unidentified=int(connection.scalar(unidentified) or 0) if operations else 0,
+        )
+
+    @staticmethod
+    def _count_retries(connection: Connection, tables: ListTables) -> int:
+        change, ledger = tables.change, tables.ledger
+        known = sa.exists().where(ledger.c.identifier == change.c.identifier)
+        query = (
+            sa.select(sa.func.count())
+            .select_from(change)
+            .where(change.c.operation == Operation.ADD.value, known)
+        )
+        return int(connection.scalar(query) or 0)
+
+
+def estimate(service: ListService, counts: PlanCounts) -> list[CallEstimate]:
+    """The vendor calls a plan will need."""
+    return service.estimate(adds=counts.add, updates=counts.update, removes=counts.remove)
