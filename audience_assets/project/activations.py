@@ -20,8 +20,8 @@ class EnvValue(Declared):
 class Mapping(Declared):
     """Which fields of the users model become which identifiers and attributes at the vendor."""
 
-    identifiers: dict[str, str] = Field(default={}, description="email, phone, ... -> field")
-    fields: dict[str, str] = Field(default={}, description="vendor attribute -> field")
+    identifiers: dict[str, str] = Field(default_factory=dict, description="email, phone, ... -> field")
+    fields: dict[str, str] = Field(default_factory=dict, description="vendor attribute -> field")
     default_region: str | None = Field(default=None, description="ISO country for phones without a country code")
     region: str | None = Field(default=None, description="field with the ISO country of a person's phone")
 
@@ -32,8 +32,8 @@ class ConsentEvents(Declared):
     model: str
     channel: str = Field(default="channel", description="field with the channel's name")
     status: str = Field(default="status", description="field with the status")
-    opted_in: list[str] = ["subscribed"]
-    opted_out: list[str] = ["unsubscribed"]
+    opted_in: list[str] = Field(default=["subscribed"], min_length=1)
+    opted_out: list[str] = Field(default=["unsubscribed"], min_length=1)
     source: str | None = Field(default=None, description="field with where the consent came from")
 
 
@@ -41,7 +41,9 @@ class ConsentSettings(Declared):
     """What is known of people's consent and how it is used."""
 
     import_history: bool = False
-    consent_at: dict[str, str] = Field(default={}, description='"Consent At": channel -> field of the users model')
+    consent_at: dict[str, str] = Field(
+        default_factory=dict, description='"Consent At": channel -> field of the users model'
+    )
     history: ConsentEvents | None = None
     resubscribe: Literal["never", "if_newer_consent", "always"] = "if_newer_consent"
 
@@ -67,7 +69,9 @@ class ActivationSettings(Declared):
     """Everything an activation can say; a destination's `default_activation` says the same things."""
 
     service: str | None = None
-    list_name: str | None = Field(default=None, description="template over segment_name, segment_label, activation, destination")
+    list_name: str | None = Field(
+        default=None, description="template over segment_name, segment_label, activation, destination"
+    )
     mapping: Mapping | None = None
     consent: ConsentSettings | None = None
     options: dict[str, Any] | None = Field(default=None, description="the service's own settings, e.g. channels")
@@ -84,7 +88,7 @@ class Destination(Declared):
     """One vendor account. `settings` are checked against the vendor's own settings model."""
 
     type: str
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field(default_factory=dict)
     default_activation: ActivationSettings = ActivationSettings()
     description: str | None = None
 

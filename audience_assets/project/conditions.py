@@ -36,7 +36,7 @@ class All(Declared):
     all: list[Condition] = Field(min_length=1)
 
 
-class Any_(Declared):
+class Any_(Declared):  # noqa: N801 - `Any` is typing's
     """At least one child holds."""
 
     any: list[Condition] = Field(min_length=1)

@@ -32,7 +32,7 @@ class Model(Declared):
     timestamp: str | None = Field(default=None, description="when the row happened; required for events")
     role: Literal["consent"] | None = None
     base_filter: Condition | None = None
-    fields: dict[str, ModelField] = {}
+    fields: dict[str, ModelField] = Field(default_factory=dict)
     asset_key: list[str] | None = Field(default=None, description="upstream Dagster asset, e.g. dbt's")
     watermark: str | None = Field(default=None, description="field whose maximum tells that the table changed")
     description: str | None = None
@@ -73,8 +73,8 @@ class Segment(Declared):
     label: str | None = None
     description: str | None = None
     model: str | None = Field(default=None, description="a users model; default the only one")
-    tags: list[str] = []
-    owners: list[str] = []
+    tags: list[str] = Field(default_factory=list)
+    owners: list[str] = Field(default_factory=list)
     where: Condition | None = Field(default=None, description="none means everybody")
     limit: Limit | None = None
     min_size: int = Field(default=1, ge=0)
@@ -85,7 +85,7 @@ class ReachChannel(Declared):
     """How a person is reached on a channel."""
 
     field: str | None = None
-    fields: list[str] = []
+    fields: list[str] = Field(default_factory=list)
     valid: Literal["email", "e164"] | None = None
     consent: str | None = Field(default=None, description="status the newest consent event must have")
 
@@ -96,5 +96,5 @@ class Insights(Declared):
     value_model: str | None = None
     value_field: str | None = None
     active_within: str = "12mo"
-    channels: dict[str, ReachChannel] = {}
-    breakdowns: list[str] = []
+    channels: dict[str, ReachChannel] = Field(default_factory=dict)
+    breakdowns: list[str] = Field(default_factory=list)

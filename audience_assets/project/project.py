@@ -32,8 +32,8 @@ class ProjectFile(Declared):
     timezone: str = "UTC"
     warehouse: WarehouseSettings
     models: dict[str, Model]
-    relationships: list[Relationship] = []
-    calculated_fields: dict[str, dict[str, CalculatedField]] = {}
+    relationships: list[Relationship] = Field(default_factory=list)
+    calculated_fields: dict[str, dict[str, CalculatedField]] = Field(default_factory=dict)
     insights: Insights = Insights()
     notifications: Notifications = Notifications()
 
