@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,26 +32,28 @@ class Runtime:
     engine: sa.Engine
     state: State
     limits_folder: Path
+    destinations: Mapping[str, DestinationType] = field(default_factory=lambda: DESTINATIONS)
     _limiters: dict[str, SlidingLimiter] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, root: Path | str, *, create: bool = True) -> Runtime:
+    def open(
+        cls, root: Path | str, *, create: bool = True, destinations: Mapping[str, DestinationType] = DESTINATIONS
+    ) -> Runtime:
         """Read the project at `root`, open its warehouse, and create our state tables if asked to."""
-        project = load_project(root)
+        project = load_project(root, destinations=destinations)
         settings = project.settings.warehouse
         engine = open_warehouse(resolve_env(settings.url), root=project.root)
         state = State(engine, settings.state_schema)
         if create:
             state.create()
-        return cls(project, engine, state, _limits_folder(engine))
+        return cls(project, engine, state, _limits_folder(engine), destinations)
 
     def spec(self, activation: str) -> ServiceSpec:
         effective = self.project.effective[activation]
         return self.destination_type(effective).services[effective.service]
 
-    @staticmethod
-    def destination_type(effective: EffectiveActivation) -> DestinationType:
-        return DESTINATIONS[effective.destination_type]
+    def destination_type(self, effective: EffectiveActivation) -> DestinationType:
+        return self.destinations[effective.destination_type]
 
     def service(self, activation: str) -> ListService:
         """The service that delivers an activation. Secrets are read from the environment now."""

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from audience_assets.destinations.base import ConsentWrite, Outcome, Recheck, Report, Status
 from audience_assets.sync.numbers import DELIVERED
-from audience_assets.warehouse.functions import json_rows
+from audience_assets.warehouse.json_rows import encode_rows, json_rows
 from audience_assets.warehouse.state import ListTables, State
 
 PLANNED, SENT, DONE = "planned", "sent", "done"
@@ -102,9 +101,7 @@ class Journal:
         query = sa.select(*constants.values(), *(rows.c[name] for name in names))
         self._insert(connection, table, [*constants, *names], query, values)
 
-    def _insert_consents(
-        self, connection: Connection, number: int, outcomes: Sequence[Outcome], now: datetime
-    ) -> None:
+    def _insert_consents(self, connection: Connection, number: int, outcomes: Sequence[Outcome], now: datetime) -> None:
         values = [_consent_row(o.identifier, write) for o in outcomes for write in o.consents]
         if not values:
             return
@@ -135,7 +132,7 @@ class Journal:
     def _insert(
         connection: Connection, table: sa.Table, names: list[str], query: sa.Select[Any], values: list[Any]
     ) -> None:
-        connection.execute(table.insert().from_select(names, query), {"rows": orjson.dumps(values).decode()})
+        connection.execute(table.insert().from_select(names, query), {"rows": encode_rows(values)})
 
     def leave_open(self, connection: Connection) -> int:
         """Answer for batches that were sent and never answered: every member of them is decided anew.
@@ -144,9 +141,7 @@ class Journal:
         """
         batch, change, outcome = self.state.batch, self.tables.change, self.state.outcome
         open_numbers = list(
-            connection.scalars(
-                sa.select(batch.c.number).where(batch.c.sync == self.sync, batch.c.status == SENT)
-            )
+            connection.scalars(sa.select(batch.c.number).where(batch.c.sync == self.sync, batch.c.status == SENT))
         )
         if not open_numbers:
             return 0
@@ -176,9 +171,7 @@ class Journal:
                 "certain": sa.false(),
                 "logged_at": sa.literal(datetime.now(UTC), log.c.logged_at.type),
             }
-            query = sa.select(*values.values()).where(
-                members, change.c.operation.in_([str(o) for o in DELIVERED])
-            )
+            query = sa.select(*values.values()).where(members, change.c.operation.in_([str(o) for o in DELIVERED]))
             connection.execute(log.insert().from_select(list(values), query))
 
 
@@ -196,15 +189,13 @@ def _recheck(outcome: Outcome) -> str | None:
 
 
 def _consent_row(identifier: str, write: ConsentWrite) -> list[Any]:
-    at = write.consented_at
-    stored = at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds") if at else None
     return [
         identifier,
         write.channel,
         write.address,
         write.status,
         write.basis,
-        stored,
+        write.consented_at,
         write.changed,
         write.request_id,
     ]

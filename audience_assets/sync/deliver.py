@@ -107,9 +107,7 @@ class Deliverer:
             .order_by(batch.c.number)
         )
         with self.engine.begin() as connection:
-            return [
-                BatchRef(int(row[0]), Operation(row[1]), int(row[2])) for row in connection.execute(query)
-            ]
+            return [BatchRef(int(row[0]), Operation(row[1]), int(row[2])) for row in connection.execute(query)]
 
     def _start(
         self,
@@ -171,9 +169,7 @@ class Deliverer:
         tables = self.journal.tables
         values = [change.c[column.column] for column in tables.columns]
         previous = [change.c[column.previous] for column in tables.columns]
-        evidence = [
-            change.c[f"{channel}_{part}"] for channel in tables.channels for part in ("status", "at", "own")
-        ]
+        evidence = [change.c[f"{channel}_{part}"] for channel in tables.channels for part in ("status", "at", "own")]
         fixed = [change.c.batch, change.c.operation, change.c.identifier, change.c.vendor_id]
         return [*fixed, *values, *previous, *evidence]
 

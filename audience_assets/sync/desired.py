@@ -70,9 +70,7 @@ def mapped_fields(activation: EffectiveActivation) -> dict[str, str]:
     return {**fields, **mapping.fields}
 
 
-def wanted_columns(
-    activation: EffectiveActivation, model: Model, known: Sequence[MappedColumn]
-) -> list[MappedColumn]:
+def wanted_columns(activation: EffectiveActivation, model: Model, known: Sequence[MappedColumn]) -> list[MappedColumn]:
     """The ledger's columns for a mapping. A column keeps its name for good; a field of another type gets a new one."""
     columns: list[MappedColumn] = []
     taken = {column.column for column in known}

@@ -35,17 +35,21 @@ class Differ:
     desired: Desired
     batch_sizes: Mapping[Operation, int]
 
-    def write(self, connection: Connection, *, ledger_is_empty: bool) -> None:
-        """Fill the change table. Runs in the caller's transaction."""
+    def write(self, connection: Connection, *, ledger_is_empty: bool) -> int:
+        """Fill the change table. Runs in the caller's transaction.
+
+        Returns how many users of the audience stand behind another user with the same identifier.
+        """
         connection.execute(self.tables.change.delete())
         self._insert_fresh(connection)
-        self._drop_duplicates(connection)
+        duplicates = self._drop_duplicates(connection)
         if ledger_is_empty:
-            return
-        self._drop_held(connection)
+            return duplicates
+        duplicates += self._drop_held(connection)
         self._renumber(connection)
         self._insert_gone(connection)
         self._keep_shared_contacts(connection)
+        return duplicates
 
     def _same_values(self, ledger: sa.FromClause) -> list[sa.ColumnElement[bool]]:
         return [
@@ -59,12 +63,8 @@ class Differ:
         ledger, holder = self.tables.ledger.alias("known"), self.tables.ledger.alias("holder")
         identifier = desired.identifier()
         position = sa.func.row_number().over()
-        settled = ledger.c.recheck.is_distinct_from(Recheck.NEXT_SYNC.value) & ledger.c.status.in_(
-            (MEMBER, REJECTED)
-        )
-        unchanged = (
-            (ledger.c.user_key == desired.members.c.user_key) & sa.and_(*self._same_values(ledger)) & settled
-        )
+        settled = ledger.c.recheck.is_distinct_from(Recheck.NEXT_SYNC.value) & ledger.c.status.in_((MEMBER, REJECTED))
+        unchanged = (ledger.c.user_key == desired.members.c.user_key) & sa.and_(*self._same_values(ledger)) & settled
         columns = [column.column for column in desired.columns]
         rows = (
             sa.select(
@@ -86,8 +86,7 @@ class Differ:
 
     def _operation(self, holder: sa.FromClause) -> sa.ColumnElement[str]:
         tracked = [
-            holder.c[column].is_distinct_from(self.desired.values[column])
-            for column in self.desired.tracked_columns
+            holder.c[column].is_distinct_from(self.desired.values[column]) for column in self.desired.tracked_columns
         ]
         again = holder.c.recheck == Recheck.NEXT_SYNC.value
         return sa.case(
@@ -96,7 +95,7 @@ class Differ:
             else_=RELINK,
         )
 
-    def _drop_duplicates(self, connection: Connection) -> None:
+    def _drop_duplicates(self, connection: Connection) -> int:
         """Of users who share an identifier the one with the smallest key stands for all."""
         change, duplicate = self.tables.change, self.tables.duplicate
         connection.execute(duplicate.delete())
@@ -106,12 +105,14 @@ class Differ:
             .having(sa.func.count() > 1)
         )
         connection.execute(duplicate.insert().from_select(["identifier", "keep", "users"], groups))
-        if not connection.scalar(sa.select(sa.exists().select_from(duplicate))):
-            return
+        count = connection.scalar(sa.select(sa.func.coalesce(sa.func.sum(duplicate.c.users - 1), 0)))
+        if not count:
+            return 0
         loses = (duplicate.c.identifier == change.c.identifier) & (duplicate.c.keep != change.c.user_key)
         connection.execute(change.delete().where(sa.exists().where(loses)))
+        return int(count)
 
-    def _drop_held(self, connection: Connection) -> None:
+    def _drop_held(self, connection: Connection) -> int:
         """A user whose identifier is held by a smaller key that still wants it changes nothing."""
         change, holder, desired = self.tables.change, self.tables.ledger.alias("holder"), self.desired
         still = sa.exists(
@@ -121,7 +122,7 @@ class Differ:
         )
         held = (holder.c.identifier == change.c.identifier) & (holder.c.user_key < change.c.user_key)
         held &= holder.c.status.in_((MEMBER, REJECTED)) & still
-        connection.execute(change.delete().where(sa.exists().where(held)))
+        return int(connection.execute(change.delete().where(sa.exists().where(held))).rowcount)
 
     def _same_identifiers(self, ledger: sa.FromClause) -> list[sa.ColumnElement[bool]]:
         values = self.desired.values
@@ -147,9 +148,7 @@ class Differ:
             else_=batch_number(Operation.ADD, placed.c.position, sizes[Operation.ADD]),
         )
         numbered = sa.select(placed.c.seq, number.label("batch")).subquery("numbered")
-        connection.execute(
-            change.update().values(batch=numbered.c.batch).where(numbered.c.seq == change.c.seq)
-        )
+        connection.execute(change.update().values(batch=numbered.c.batch).where(numbered.c.seq == change.c.seq))
 
     def _insert_gone(self, connection: Connection) -> None:
         """Ledger rows that nobody in the audience stands for any more: removals, or drops if never in the list."""

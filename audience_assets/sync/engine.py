@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -20,7 +20,7 @@ from audience_assets.sync.acknowledge import Journal
 from audience_assets.sync.deliver import Deliverer, Delivery
 from audience_assets.sync.guards import Circumstances, GuardTripped, fingerprint, violations
 from audience_assets.sync.history import count_rejections, last_report, segment_state
-from audience_assets.sync.lease import Lease, hold_lease
+from audience_assets.sync.lease import Lease, LeaseLost, hold_lease
 from audience_assets.sync.merge import merge
 from audience_assets.sync.plan import Planner, estimate
 from audience_assets.sync.report import Plan, PlanCounts, Progress, SyncReport
@@ -102,8 +102,10 @@ class _Run:
             try:
                 target = self._ensure_list(lease, service)
                 delivery = self._send(lease, service, target, plan)
+            except LeaseLost:
+                raise
             except BaseException as error:
-                self._fail(error)
+                self._fail(lease, error)
                 raise
             report = self._conclude(lease, plan, target, delivery, recovered)
         if delivery.fatal is not None:
@@ -121,9 +123,7 @@ class _Run:
         sync = self.runtime.state.sync
         with self.runtime.engine.begin() as connection:
             lease.assert_held(connection)
-            query = sa.select(sync.c.id).where(
-                sync.c.activation == self.name, sync.c.state.in_((PLANNING, DELIVERING))
-            )
+            query = sa.select(sync.c.id).where(sync.c.activation == self.name, sync.c.state.in_((PLANNING, DELIVERING)))
             opened = 0
             for unfinished in list(connection.scalars(query)):
                 opened += self._journal(unfinished).leave_open(connection)
@@ -178,16 +178,14 @@ class _Run:
             list_exists=bool(known.id),
         )
 
-    def _violations(
-        self, connection: Connection, counts: PlanCounts, last: dict[str, Any] | None
-    ) -> list[str]:
+    def _violations(self, connection: Connection, counts: PlanCounts, last: dict[str, Any] | None) -> list[str]:
         activation = self.planner.activation
         computed, _ = segment_state(connection, self.runtime.state, activation.segment)
         oldest = activation.guard.max_source_age
         circumstances = Circumstances(
-            source_age=self.started - computed if computed else None,
-            max_source_age=_span(oldest) if oldest else None,
-            members_last_reported=int(last["members_after"]) if last else 0,
+            computed_at=computed,
+            oldest_allowed=self.started - parse_duration(oldest).exact() if oldest else None,
+            members_last_reported=int(last["members_after"]) if last and self._known_list().id else 0,
         )
         return violations(activation.guard, counts, circumstances)
 
@@ -266,16 +264,14 @@ class _Run:
         told(0)
         return Deliverer(self.runtime.engine, self._journal(self.sync), lease, service, target, told).run()
 
-    def _conclude(
-        self, lease: Lease, plan: Plan, target: ListRef, delivery: Delivery, recovered: int
-    ) -> SyncReport:
+    def _conclude(self, lease: Lease, plan: Plan, target: ListRef, delivery: Delivery, recovered: int) -> SyncReport:
         """Merge what was answered, write the report and close the sync."""
         state = self.runtime.state
         with self.runtime.engine.begin() as connection:
             lease.assert_held(connection)
             left = self._journal(self.sync).leave_open(connection)
             answers = merge(connection, state, self.tables, self.sync, self.name)
-            after = self.planner._ledger_sizes(connection, self.tables)  # noqa: SLF001
+            after = self.planner.ledger_sizes(connection, self.tables)
             report = self._report(connection, plan, target, delivery, answers, after, recovered, left)
             error = str(delivery.fatal or delivery.retriable or "") or None
             self._finish(connection, FAILED if delivery.fatal else report.state, error, report)
@@ -329,18 +325,15 @@ class _Run:
             recovered=recovered,
         )
 
-    def _fail(self, error: BaseException) -> None:
-        """Close the sync row of a sync that ended before anything was sent."""
-        text = str(error) if isinstance(error, Exception) else "interrupted"
+    def _fail(self, lease: Lease, error: BaseException) -> None:
+        """Keep what was answered, leave the rest to the next plan, and close the sync."""
         with self.runtime.engine.begin() as connection:
-            journal = self._journal(self.sync)
-            if journal.leave_open(connection) == 0:
-                connection.execute(self.tables.change.delete())
-            self._finish(connection, FAILED, text)
+            lease.assert_held(connection)
+            self._journal(self.sync).leave_open(connection)
+            merge(connection, self.runtime.state, self.tables, self.sync, self.name)
+            self._finish(connection, FAILED, str(error) if isinstance(error, Exception) else "interrupted")
 
-    def _finish(
-        self, connection: Connection, state: str, error: str | None, report: SyncReport | None = None
-    ) -> None:
+    def _finish(self, connection: Connection, state: str, error: str | None, report: SyncReport | None = None) -> None:
         sync = self.runtime.state.sync
         connection.execute(
             sync.update()
@@ -366,7 +359,3 @@ class _Run:
     def _tell(self, phase: str, done: int, total: int, floor: float) -> None:
         if self.progress:
             self.progress(Progress(self.name, phase, done, total, floor))
-
-
-def _span(text: str) -> timedelta:
-    return parse_duration(text).as_timedelta()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -33,8 +33,8 @@ class GuardTripped(AudienceError):
 class Circumstances:
     """What a guard looks at besides the counts."""
 
-    source_age: timedelta | None  # since the segment was computed
-    max_source_age: timedelta | None
+    computed_at: datetime | None  # when the segment was computed
+    oldest_allowed: datetime | None
     members_last_reported: int  # what the last delivered sync left in the list
 
 
@@ -56,27 +56,21 @@ def violations(guard: Guard, counts: PlanCounts, circumstances: Circumstances) -
             f"more than max_removed_percent {guard.max_removed_percent:g}"
         )
     changed = counts.add + counts.remove
-    if (
-        before
-        and guard.max_change_percent is not None
-        and _percent(changed, before) > guard.max_change_percent
-    ):
+    if before and guard.max_change_percent is not None and _percent(changed, before) > guard.max_change_percent:
         found.append(
             f"{counts.add} added and {counts.remove} removed would change {_percent(changed, before):.1f} % of "
             f"{before} members, more than max_change_percent {guard.max_change_percent:g}"
         )
-    age, oldest = circumstances.source_age, circumstances.max_source_age
-    if age is not None and oldest is not None and age > oldest:
-        found.append(f"the segment was computed {_hours(age)} ago, max_source_age is {_hours(oldest)}")
+    computed, oldest = circumstances.computed_at, circumstances.oldest_allowed
+    if computed and oldest and computed < oldest:
+        found.append(
+            f"the segment was computed at {computed:%Y-%m-%d %H:%M} UTC, older than max_source_age {guard.max_source_age}"
+        )
     return found
 
 
 def _percent(part: int, whole: int) -> float:
     return 100 * part / whole
-
-
-def _hours(span: timedelta) -> str:
-    return f"{span.total_seconds() / 3600:.1f} h"
 
 
 def fingerprint(connection: Connection, change: sa.Table) -> str:

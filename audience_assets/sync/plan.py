@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+from pydantic import BaseModel
 from sqlalchemy.engine import Connection
 
 from audience_assets.audiences.catalogue import Catalogue
@@ -47,12 +48,12 @@ class Planner:
         return tuple(spec.channels(self._options)) if spec.carries_consent else ()
 
     @cached_property
-    def _options(self):  # type: ignore[no-untyped-def]
+    def _options(self) -> BaseModel:
         return self.runtime.spec(self.name).options_model.model_validate(self.activation.options)
 
     @cached_property
     def _catalogue(self) -> Catalogue:
-        return Catalogue(self.runtime.project)
+        return Catalogue(self.runtime.project.settings)
 
     @cached_property
     def _key_type(self) -> str:
@@ -64,9 +65,7 @@ class Planner:
         model = self.runtime.project.models[self.activation.model]
         registry = state.destination_list
         with self.runtime.engine.begin() as connection:
-            row = connection.execute(
-                sa.select(registry.c.columns).where(registry.c.activation == self.name)
-            ).first()
+            row = connection.execute(sa.select(registry.c.columns).where(registry.c.activation == self.name)).first()
             known = decode_columns(row[0]) if row else []
             columns = wanted_columns(self.activation, model, known)
             kept = [*columns, *(column for column in known if column not in columns)]
@@ -82,9 +81,7 @@ class Planner:
                 )
             elif kept != known:
                 connection.execute(
-                    registry.update()
-                    .where(registry.c.activation == self.name)
-                    .values(columns=encode_columns(kept))
+                    registry.update().where(registry.c.activation == self.name).values(columns=encode_columns(kept))
                 )
             return self._create_tables(connection, columns, kept)
 
@@ -98,9 +95,7 @@ class Planner:
             if not inspector.has_table(table.name, schema=table.schema):
                 table.create(connection)
             else:
-                present = {
-                    column["name"] for column in inspector.get_columns(table.name, schema=table.schema)
-                }
+                present = {column["name"] for column in inspector.get_columns(table.name, schema=table.schema)}
                 ensure_columns(connection, table, present)
         return ListTables(tables.ledger, tables.change, tables.duplicate, tuple(columns), tables.channels)
 
@@ -128,39 +123,39 @@ class Planner:
     def write(self, connection: Connection, tables: ListTables, sync: str) -> PlanCounts:
         """Write the changes and their batches; the caller commits."""
         desired = self.desired(tables)
-        before = self._ledger_sizes(connection, tables)
+        before = self.ledger_sizes(connection, tables)
         source = self._evidence_source(desired) if self.channels else None
         if source and before.get(REJECTED):
             reopen_refused(connection, tables.ledger, source, self.channels, self._event_time)
         differ = Differ(tables, desired, self.runtime.spec(self.name).batch_sizes)
-        differ.write(connection, ledger_is_empty=not before)
+        duplicates = differ.write(connection, ledger_is_empty=not before)
         operations = count_operations(connection, tables.change)
         if source and any(operation in (Operation.ADD, Operation.UPDATE) for _, operation, _ in operations):
             state, change = self.runtime.state, tables.change
             fill_evidence(connection, change, source, self.channels, self._event_time)
-            fill_own_opt_outs(
-                connection, change, state.consent_log, self.activation.destination, self.channels
-            )
+            fill_own_opt_outs(connection, change, state.consent_log, self.activation.destination, self.channels)
         self._write_batches(connection, sync, operations)
-        return self._count(connection, tables, desired, operations, before)
+        return self._count(connection, tables, desired, operations, before, duplicates)
 
     def _evidence_source(self, desired: Desired) -> EvidenceSource:
         consent, history = self.activation.consent, self.activation.consent.history
         events = self._catalogue.table(history.model) if history else None
-        join = self._catalogue.join(self.activation.model, history.model) if history else None
-        return EvidenceSource(
-            consent, desired.users, desired.identifier(), lambda f: desired.users.c[f], events, join
-        )
+        join = None
+        if events is not None:
+            link = self._catalogue.consent_link(self.activation.model)
+            join = sa.and_(*(desired.users.c[here] == events.c[there] for here, there in link.on))
+        return EvidenceSource(consent, desired.users, desired.identifier(), lambda f: desired.users.c[f], events, join)
 
     @property
     def _event_time(self) -> str | None:
         history = self.activation.consent.history
         return self.runtime.project.models[history.model].timestamp if history else None
 
-    def _write_batches(
-        self, connection: Connection, sync: str, operations: list[tuple[int, str, int]]
-    ) -> None:
-        batch = self.runtime.state.batch
+    def _write_batches(self, connection: Connection, sync: str, operations: list[tuple[int, str, int]]) -> None:
+        batch, syncs = self.runtime.state.batch, self.runtime.state.sync
+        # Earlier plans of this list are merged or given up by now.
+        earlier = sa.select(syncs.c.id).where(syncs.c.activation == self.name, syncs.c.id != sync)
+        connection.execute(batch.delete().where(batch.c.sync.in_(earlier)))
         rows = [
             {
                 "sync": sync,
@@ -175,7 +170,7 @@ class Planner:
             connection.execute(batch.insert(), rows)
 
     @staticmethod
-    def _ledger_sizes(connection: Connection, tables: ListTables) -> dict[str, int]:
+    def ledger_sizes(connection: Connection, tables: ListTables) -> dict[str, int]:
         ledger = tables.ledger
         grouped = sa.select(ledger.c.status, sa.func.count()).group_by(ledger.c.status)
         return {str(row[0]): int(row[1]) for row in connection.execute(grouped)}
@@ -187,19 +182,16 @@ class Planner:
         desired: Desired,
         operations: list[tuple[int, str, int]],
         before: dict[str, int],
+        duplicates: int,
     ) -> PlanCounts:
         def total(operation: Operation) -> int:
             return sum(size for _, name, size in operations if name == operation)
 
-        duplicate = tables.duplicate
-        duplicates = connection.scalar(sa.select(sa.func.coalesce(sa.func.sum(duplicate.c.users - 1), 0)))
         users = connection.scalar(sa.select(sa.func.count()).select_from(desired.members)) or 0
         added = total(Operation.ADD)
         again = sum(before.get(status, 0) for status in (ABSENT, REJECTED, IN_DOUBT))
         retry = self._count_retries(connection, tables) if added and again else 0
-        unidentified = (
-            sa.select(sa.func.count()).select_from(desired.joined()).where(desired.identifier().is_(None))
-        )
+        unidentified = sa.select(sa.func.count()).select_from(desired.joined()).where(desired.identifier().is_(None))
         return PlanCounts(
             audience_users=users,
             members_before=sum(before.get(status, 0) for status in IN_LIST),
@@ -207,7 +199,7 @@ class Planner:
             update=total(Operation.UPDATE),
             remove=total(Operation.REMOVE),
             retry=retry,
-            duplicates=int(duplicates or 0),
+            duplicates=duplicates,
             unidentified=int(connection.scalar(unidentified) or 0) if operations else 0,
         )
 
@@ -215,11 +207,7 @@ class Planner:
     def _count_retries(connection: Connection, tables: ListTables) -> int:
         change, ledger = tables.change, tables.ledger
         known = sa.exists().where(ledger.c.identifier == change.c.identifier)
-        query = (
-            sa.select(sa.func.count())
-            .select_from(change)
-            .where(change.c.operation == Operation.ADD.value, known)
-        )
+        query = sa.select(sa.func.count()).select_from(change).where(change.c.operation == Operation.ADD.value, known)
         return int(connection.scalar(query) or 0)
 
 
