@@ -239,6 +239,10 @@ class Limiter(Protocol):
 
     def acquire(self, endpoint: Endpoint) -> None: ...
 
+    def hold(self, endpoint: Endpoint, seconds: float) -> None:
+        """Let no call of the endpoint through for that long, in any process: the vendor said so (Retry-After)."""
+        ...
+
 
 @dataclass(frozen=True)
 class Connection:
@@ -272,7 +276,9 @@ class DestinationError(AudienceError):
     def __init__(self, message: str, *, status: int | None = None, request_id: str | None = None) -> None:
         self.status = status
         self.request_id = request_id
-        place = ", ".join(filter(None, (f"HTTP {status}" if status else "", f"request {request_id}" if request_id else "")))
+        place = ", ".join(
+            filter(None, (f"HTTP {status}" if status else "", f"request {request_id}" if request_id else ""))
+        )
         super().__init__(f"{message} [{place}]" if place else message)
 
 
@@ -288,7 +294,9 @@ class ListMissing(DestinationError): ...
 class Throttled(DestinationError):
     """Retry-After, in seconds."""
 
-    def __init__(self, message: str, *, retry_after: float, status: int | None = 429, request_id: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, retry_after: float, status: int | None = 429, request_id: str | None = None
+    ) -> None:
         self.retry_after = retry_after
         super().__init__(message, status=status, request_id=request_id)
 
@@ -306,9 +314,23 @@ class BadRow:
 
 
 class BadRows(DestinationError):
-    def __init__(self, message: str, rows: Sequence[BadRow], *, status: int | None = 400, request_id: str | None = None) -> None:
+    def __init__(
+        self, message: str, rows: Sequence[BadRow], *, status: int | None = 400, request_id: str | None = None
+    ) -> None:
         self.rows = list(rows)
         super().__init__(message, status=status, request_id=request_id)
 
 
-class BadBatch(DestinationError): ...
+class BadBatch(DestinationError):
+    """`reason` is what the last row left says when bisecting has found it."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str = "refused_by_vendor",
+        status: int | None = 400,
+        request_id: str | None = None,
+    ) -> None:
+        self.reason = reason
+        super().__init__(message, status=status, request_id=request_id)

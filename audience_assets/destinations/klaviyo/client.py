@@ -1,0 +1,172 @@
+"""Klaviyo's wire format: one method a call, nothing of what it means for a list.
+
+https://developers.klaviyo.com/en/reference/api_overview
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from audience_assets.destinations.base import Endpoint, Limiter
+from audience_assets.destinations.http import Answer, HttpClient, Patience
+from audience_assets.destinations.klaviyo.endpoints import (
+    CAPS,
+    CREATE_LIST,
+    GET_ACCOUNTS,
+    GET_LIST,
+    GET_LIST_PROFILES,
+    GET_LISTS,
+    GET_PROFILES,
+    LONGEST_FILTER,
+    SUBSCRIBE,
+    UNSUBSCRIBE,
+)
+from audience_assets.destinations.klaviyo.errors import DIALECT
+from audience_assets.destinations.klaviyo.settings import KlaviyoSettings
+
+_log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/vnd.api+json"
+_PROFILE_FIELDS = "fields[profile]=email,phone_number,subscriptions&additional-fields[profile]=subscriptions"
+
+
+class KlaviyoClient:
+    """One account. Raises the errors of `destinations.base`; resources are returned as Klaviyo writes them."""
+
+    def __init__(self, settings: KlaviyoSettings, limiter: Limiter) -> None:
+        self.revision = settings.revision
+        # The revision Klaviyo says it applied, when an answer has told.
+        self.answered_revision: str | None = None
+        self._http = HttpClient(
+            settings.base_url,
+            headers={
+                "Authorization": f"Klaviyo-API-Key {settings.api_key.get_secret_value()}",
+                "revision": settings.revision,
+                "Accept": MEDIA_TYPE,
+                "Content-Type": MEDIA_TYPE,
+            },
+            dialect=DIALECT,
+            limiter=limiter,
+            patience=Patience(
+                tries=settings.tries, first_wait=settings.first_wait_seconds, timeout=settings.timeout_seconds
+            ),
+        )
+
+    @property
+    def calls(self) -> int:
+        """Requests the current thread has sent."""
+        return self._http.calls
+
+    def account(self) -> dict[str, Any]:
+        """The account the key belongs to."""
+        found: list[dict[str, Any]] = self._get(GET_ACCOUNTS, "/api/accounts")["data"]
+        return found[0]
+
+    def lists_named(self, name: str) -> list[dict[str, Any]]:
+        """Every list of exactly that name; Klaviyo allows several."""
+        path = f"/api/lists?page[size]={CAPS.lists_page}"
+        if '"' not in name and "\\" not in name:  # how a filter escapes these is not documented
+            path += f"&filter={_any('name', [name])}"
+        return [found for found in self._pages(GET_LISTS, path) if found["attributes"]["name"] == name]
+
+    def list(self, list_id: str) -> dict[str, Any]:
+        """ListMissing if there is none of that id."""
+        found: dict[str, Any] = self._get(GET_LIST, f"/api/lists/{quote(list_id, safe='')}")["data"]
+        return found
+
+    def create_list(self, name: str, opt_in_process: str) -> dict[str, Any]:
+        """Makes a second list when repeated: after Unavailable, look the name up."""
+        body = {
+            "data": {"type": "list", "attributes": {"name": name, "opt_in_process": opt_in_process}},
+        }
+        created: dict[str, Any] = self._call(CREATE_LIST, "POST", "/api/lists", body, repeatable=False).json()["data"]
+        return created
+
+    def profiles(self, field: str, values: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Profiles whose `field` (email, phone_number) is one of `values`, with their consent."""
+        for part in _any_filters(field, values):
+            path = f"/api/profiles?filter={part}&page[size]={CAPS.lookup}&{_PROFILE_FIELDS}"
+            yield from self._pages(GET_PROFILES, path)
+
+    def list_profiles(self, list_id: str, field: str, values: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Members of the list whose `field` is one of `values`, with their consent. ListMissing."""
+        path = f"/api/lists/{quote(list_id, safe='')}/profiles"
+        for part in _any_filters(field, values):
+            query = f"filter={part}&page[size]={CAPS.lookup}&{_PROFILE_FIELDS}"
+            yield from self._pages(GET_LIST_PROFILES, f"{path}?{query}")
+
+    def members(self, list_id: str) -> Iterator[dict[str, Any]]:
+        """Everybody in the list, in the order of joining. ListMissing."""
+        query = f"page[size]={CAPS.members_page}&fields[profile]=email,phone_number&sort=joined_group_at"
+        return self._pages(GET_LIST_PROFILES, f"/api/lists/{quote(list_id, safe='')}/profiles?{query}")
+
+    def subscribe(
+        self, list_id: str, profiles: Iterable[dict[str, Any]], *, custom_source: str, historical: bool
+    ) -> Answer:
+        """Subscribe to channels and add to the list; lifts suppressions. Safe to repeat at once, not later."""
+        attributes: dict[str, Any] = {"custom_source": custom_source, "profiles": {"data": list(profiles)}}
+        if historical:
+            attributes["historical_import"] = True
+        body = _job("profile-subscription-bulk-create-job", attributes, list_id)
+        return self._call(SUBSCRIBE, "POST", "/api/profile-subscription-bulk-create-jobs", body)
+
+    def unsubscribe(self, list_id: str | None, profiles: Iterable[dict[str, Any]]) -> Answer:
+        """Unsubscribe from channels and, naming a list, remove from it.
+
+        Never repeated here: whoever is not in the list any more would be unsubscribed from everything.
+        """
+        body = _job("profile-subscription-bulk-delete-job", {"profiles": {"data": list(profiles)}}, list_id)
+        path = "/api/profile-subscription-bulk-delete-jobs"
+        return self._call(UNSUBSCRIBE, "POST", path, body, repeatable=False)
+
+    def _pages(self, endpoint: Endpoint, path: str) -> Iterator[dict[str, Any]]:
+        following: str | None = path.replace("[", "%5B").replace("]", "%5D")
+        while following:
+            page = self._get(endpoint, following)
+            yield from page["data"]
+            following = (page.get("links") or {}).get("next")
+
+    def _get(self, endpoint: Endpoint, path: str) -> Any:
+        return self._call(endpoint, "GET", path).json()
+
+    def _call(self, endpoint: Endpoint, method: str, path: str, body: Any = None, *, repeatable: bool = True) -> Answer:
+        answer = self._http.call(endpoint, method, path, body=body, repeatable=repeatable)
+        applied = answer.headers.get("x-klaviyo-api-revision")
+        if applied and applied != self.answered_revision:
+            self.answered_revision = applied
+            if applied != self.revision:
+                _log.warning("Klaviyo applied API revision %s, not the %s we ask for.", applied, self.revision)
+        return answer
+
+
+def _job(kind: str, attributes: dict[str, Any], list_id: str | None) -> dict[str, Any]:
+    data: dict[str, Any] = {"type": kind, "attributes": attributes}
+    if list_id is not None:
+        data["relationships"] = {"list": {"data": {"type": "list", "id": list_id}}}
+    return {"data": data}
+
+
+def _any(field: str, values: Sequence[str]) -> str:
+    """`any(field,["a","b"])`, encoded: an unencoded + would be read as a blank and match nothing."""
+    return quote(f"any({field},{orjson.dumps(values).decode()})", safe="")
+
+
+def _any_filters(field: str, values: Sequence[str]) -> Iterator[str]:
+    """Filters over all `values`, each of at most 100 and short enough for an address."""
+    overhead = len(_any(field, []))
+    part: list[str] = []
+    length = overhead
+    for value in values:
+        needs = len(quote(f'"{value}",', safe=""))
+        if part and (len(part) == CAPS.lookup or length + needs > LONGEST_FILTER):
+            yield _any(field, part)
+            part, length = [], overhead
+        part.append(value)
+        length += needs
+    if part:
+        yield _any(field, part)

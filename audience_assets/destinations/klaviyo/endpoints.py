@@ -1,0 +1,49 @@
+"""The calls we make, their rate limits and the scopes they need.
+
+From the `x-klaviyo-ratelimit` and security sections of Klaviyo's API description, revision 2026-07-15:
+https://github.com/klaviyo/openapi
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from audience_assets.destinations.base import Endpoint, RateWindow
+
+_LARGE = (RateWindow(75, 1), RateWindow(750, 60))
+
+GET_ACCOUNTS = Endpoint("get_accounts", (RateWindow(1, 1), RateWindow(15, 60)))
+GET_LISTS = Endpoint("get_lists", _LARGE)
+GET_LIST = Endpoint("get_list", _LARGE)
+CREATE_LIST = Endpoint("create_list", (RateWindow(10, 1), RateWindow(150, 60), RateWindow(150, 86_400)))
+GET_PROFILES = Endpoint("get_profiles", _LARGE)
+GET_LIST_PROFILES = Endpoint("get_list_profiles", _LARGE)
+SUBSCRIBE = Endpoint("subscribe_profiles", _LARGE)
+UNSUBSCRIBE = Endpoint("unsubscribe_profiles", _LARGE)
+
+SCOPES = {
+    GET_ACCOUNTS.name: ("accounts:read",),
+    GET_LISTS.name: ("lists:read",),
+    GET_LIST.name: ("lists:read",),
+    CREATE_LIST.name: ("lists:write",),
+    GET_PROFILES.name: ("profiles:read",),
+    GET_LIST_PROFILES.name: ("lists:read", "profiles:read"),
+    SUBSCRIBE.name: ("lists:write", "profiles:write", "subscriptions:write"),
+    UNSUBSCRIBE.name: ("lists:write", "profiles:write", "subscriptions:write"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Most rows of one call."""
+
+    lookup: int = 100  # a full page; the length of any([...]) itself is not documented
+    members_page: int = 100
+    lists_page: int = 10
+    subscribe: int = 1000
+    unsubscribe: int = 100
+
+
+CAPS = Caps()
+# No limit is documented. Common servers cut off at 8 KB; the rest of the line needs some room.
+LONGEST_FILTER = 6_500

@@ -1,0 +1,153 @@
+"""Klaviyo's refusals as the errors the engine knows.
+
+https://developers.klaviyo.com/en/docs/rate_limits_and_error_handling
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from audience_assets.destinations.base import (
+    BadBatch,
+    BadRow,
+    BadRows,
+    DestinationError,
+    Endpoint,
+    ListMissing,
+    Misconfigured,
+    Unauthorized,
+    Unavailable,
+)
+from audience_assets.destinations.http import Answer, Dialect
+from audience_assets.destinations.klaviyo.endpoints import (
+    GET_LIST,
+    GET_LIST_PROFILES,
+    SCOPES,
+    SUBSCRIBE,
+    UNSUBSCRIBE,
+)
+
+REQUEST_ID = "x-klaviyo-req-id"
+
+_ROW_POINTER = re.compile(r"^/data/attributes/profiles/data/(\d+)(?:/(.*))?$")
+_EXPECTED_IN = re.compile(r"available in (\d+(?:\.\d+)?) second")
+_PERSONAL = re.compile(r"[^\s'\"<>()\[\]]+@[^\s'\"<>()\[\]]+|\+?\d[\d\s().-]{5,}\d")
+_LIST_ENDPOINTS = frozenset({GET_LIST.name, GET_LIST_PROFILES.name})
+_ABOUT_ROWS = frozenset({400, 404, 413, 422})
+_CONSENT_ENDPOINTS = frozenset({SUBSCRIBE.name, UNSUBSCRIBE.name})
+
+# In order: the first that fits wins. The texts are Klaviyo's own, whose wording is not promised; what fits none of
+# them is told apart by the field the error points at.
+_REASONS_BY_TEXT = (
+    (re.compile(r"age|date of birth", re.I), re.compile(r"gat|birth|under", re.I), "sms_age_gated"),
+    (
+        re.compile(r"phone|sms|region|countr|send", re.I),
+        re.compile(r"region|countr|sending number|sender|not supported|not enabled|not set up", re.I),
+        "sms_unavailable_in_region",
+    ),
+    (re.compile(r"consented_at", re.I), re.compile(r""), "consent_at_refused"),
+    (re.compile(r"phone_number.*must not be empty", re.I), re.compile(r""), "sms_unavailable_in_region"),
+)
+_REASONS_BY_FIELD = {
+    "email": "invalid_email",
+    "phone_number": "invalid_phone",
+    "id": "profile_gone",
+    "consented_at": "consent_at_refused",
+    "age_gated_date_of_birth": "sms_age_gated",
+}
+
+
+def explain(answer: Answer, endpoint: Endpoint) -> DestinationError:
+    """The error for an answer of 300 to 499 (429 is handled before)."""
+    request_id = answer.headers.get(REQUEST_ID)
+    if "html" in answer.headers.get("Content-Type", "") or "cf-mitigated" in answer.headers:
+        # Cloudflare's challenge, which passes; a lacking scope is answered in JSON.
+        message = f"The proxy before Klaviyo turned {endpoint.name!r} away."
+        return Unavailable(message, status=answer.status, request_id=request_id)
+    errors = _errors(answer)
+    if (answer.status == 404 and endpoint.name in _LIST_ENDPOINTS) or _names_the_list(errors):
+        message = "The list does not exist at Klaviyo any more."
+        return ListMissing(message, status=answer.status, request_id=request_id)
+    if answer.status in _ABOUT_ROWS and endpoint.name in _CONSENT_ENDPOINTS:
+        return _refused_rows(errors, answer.status, request_id)
+    kind, message = _about_the_account(answer.status, endpoint, scrubbed(_text(errors)))
+    return kind(message, status=answer.status, request_id=request_id)
+
+
+def _refused_rows(errors: Sequence[dict[str, Any]], status: int, request_id: str | None) -> BadRows | BadBatch:
+    text, rows = scrubbed(_text(errors)), _bad_rows(errors)
+    if rows:
+        return BadRows(f"Klaviyo refuses {len(rows)} rows: {text}", rows, status=status, request_id=request_id)
+    reason = reason_of(errors[:1])
+    return BadBatch(f"Klaviyo refuses the batch: {text}", reason=reason, status=status, request_id=request_id)
+
+
+def _about_the_account(
+    status: int, endpoint: Endpoint, text: str
+) -> tuple[type[Unauthorized] | type[Misconfigured], str]:
+    if status == 401:
+        return Unauthorized, f"Klaviyo does not accept the API key: {text}"
+    if status == 403:
+        scopes = ", ".join(SCOPES[endpoint.name])
+        message = f"The API key lacks a scope that {endpoint.name!r} needs ({scopes})."
+        return Unauthorized, f"{message} A key's scopes are fixed when it is made: make a new key with them."
+    if status == 410:
+        return Misconfigured, f"Klaviyo has retired the API revision in use: {text}"
+    return Misconfigured, f"Klaviyo refuses {endpoint.name!r}: {text}"
+
+
+def wait_hint(answer: Answer) -> float | None:
+    """Seconds from "Expected available in N seconds", which Klaviyo's 429 says where Retry-After may lack."""
+    match = _EXPECTED_IN.search(answer.content.decode(errors="replace"))
+    return float(match[1]) if match else None
+
+
+DIALECT = Dialect(vendor="Klaviyo", request_id_header=REQUEST_ID, explain=explain, wait_hint=wait_hint)
+
+
+def reason_of(errors: Sequence[dict[str, Any]], field: str = "") -> str:
+    """Our word for a refusal, from its text, else from the field it points at."""
+    text = _text(errors)
+    for topic, fault, reason in _REASONS_BY_TEXT:
+        if topic.search(text) and fault.search(text):
+            return reason
+    return _REASONS_BY_FIELD.get(field.rpartition("/")[2], "refused_by_vendor")
+
+
+def scrubbed(text: str) -> str:
+    """The vendor's words without what may be an address or a number in them."""
+    return _PERSONAL.sub("…", text)
+
+
+def _errors(answer: Answer) -> list[dict[str, Any]]:
+    try:
+        body = answer.json()
+    except Unavailable:
+        return []
+    errors = body.get("errors") if isinstance(body, dict) else None
+    return [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
+
+
+def _text(errors: Sequence[dict[str, Any]]) -> str:
+    texts = dict.fromkeys(str(error.get("detail") or error.get("title") or "") for error in errors)
+    return "; ".join(list(texts)[:3])
+
+
+def _pointer(error: dict[str, Any]) -> str:
+    source = error.get("source")
+    return str(source.get("pointer") or "") if isinstance(source, dict) else ""
+
+
+def _names_the_list(errors: Sequence[dict[str, Any]]) -> bool:
+    return any(_pointer(error).startswith("/data/relationships/list") for error in errors)
+
+
+def _bad_rows(errors: Sequence[dict[str, Any]]) -> list[BadRow]:
+    rows = []
+    for error in errors:
+        match = _ROW_POINTER.match(_pointer(error))
+        if match:
+            rows.append(BadRow(int(match[1]), reason_of([error], match[2] or ""), scrubbed(_text([error]))))
+    return rows

@@ -1,0 +1,186 @@
+"""Leaving a subscription list: one unsubscribe call that names the list, for those who are in it at that moment.
+
+The call is dangerous for anybody else: it unsubscribes who is not in the list from everything, and creates who is
+unknown. So membership is read right before, and again before a repeat.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from audience_assets.destinations.base import (
+    BadRow,
+    ConsentWrite,
+    DestinationError,
+    Issue,
+    ListRef,
+    Member,
+    Outcome,
+    Report,
+    Status,
+    Throttled,
+)
+from audience_assets.destinations.http import Answer
+from audience_assets.destinations.klaviyo.client import KlaviyoClient
+from audience_assets.destinations.klaviyo.endpoints import CAPS
+from audience_assets.destinations.klaviyo.errors import REQUEST_ID
+from audience_assets.destinations.klaviyo.people import IDENTIFIER_FIELDS, read_addresses
+from audience_assets.destinations.klaviyo.profiles import Profile, read_profile
+from audience_assets.destinations.rows import deliver_rows
+
+# How often a call whose answer was lost is tried. The next sync goes on from there.
+ROUNDS = 3
+
+
+@dataclass(slots=True)
+class Leaver:
+    """One profile in the list, the members it stands for and the addresses to opt out by channel."""
+
+    profile: Profile
+    identifiers: list[str] = field(default_factory=list)
+    addresses: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """Unsubscribes members from the list and its channels."""
+
+    client: KlaviyoClient
+    target: ListRef
+    channels: Sequence[str]
+    default_region: str | None
+    settle_seconds: float
+
+    def deliver(self, members: Sequence[Member]) -> Report:
+        """Members who are not in the list (any more) are accepted; nothing is sent for them."""
+        before = self.client.calls
+        outcomes = {member.identifier: Outcome(member.identifier) for member in members}
+        for start in range(0, len(members), CAPS.unsubscribe):
+            self._leave(members[start : start + CAPS.unsubscribe], outcomes)
+        return Report(list(outcomes.values()), self.client.calls - before)
+
+    def _leave(self, members: Sequence[Member], outcomes: dict[str, Outcome]) -> None:
+        pending = self.find_leavers(members)
+        for attempt in range(ROUNDS):
+            pending, error = self._send(pending, outcomes)
+            if not pending:
+                return
+            if isinstance(error, Throttled) or attempt + 1 == ROUNDS:
+                break
+            # The call may have been taken and be at work still: read too soon, they would look like members.
+            time.sleep(self.settle_seconds)
+            pending = self._still_there(pending, members, outcomes)
+        for leaver in pending:
+            for identifier in leaver.identifiers:
+                outcomes[identifier].status = Status.RETRY
+
+    def find_leavers(self, members: Sequence[Member]) -> list[Leaver]:
+        """The profiles in the list that have a member's address on one of the channels."""
+        found: dict[str, Leaver] = {}
+        wanted = [
+            (member.identifier, read_addresses(member.previous or member.values, self.default_region))
+            for member in members
+        ]
+        for channel in self.channels:
+            present = self.present(channel, [a for _, all_ in wanted if isinstance(a := all_[channel], str)])
+            for identifier, addresses in wanted:
+                address = addresses[channel]
+                profile = present.get(address) if isinstance(address, str) else None
+                if profile is None or not isinstance(address, str):
+                    continue
+                leaver = found.setdefault(profile.id, Leaver(profile))
+                leaver.addresses[channel] = address
+                if identifier not in leaver.identifiers:
+                    leaver.identifiers.append(identifier)
+        return list(found.values())
+
+    def present(self, channel: str, addresses: Sequence[str]) -> dict[str, Profile]:
+        """Address -> profile, for those in the list now."""
+        found = {}
+        for resource in self.client.list_profiles(self.target.id, IDENTIFIER_FIELDS[channel], sorted(set(addresses))):
+            profile = read_profile(resource, self.target.id)
+            address = profile.address(channel)
+            if address:
+                found[address] = profile
+        return found
+
+    def _send(
+        self, leavers: Sequence[Leaver], outcomes: dict[str, Outcome]
+    ) -> tuple[list[Leaver], DestinationError | None]:
+        """Unsubscribe; returns who is left undecided by an outage, and the outage."""
+        undecided: list[Leaver] = []
+        outage: DestinationError | None = None
+        without_sms: list[Leaver] = []
+        for result in deliver_rows(leavers, self._unsubscribe, at_most=CAPS.unsubscribe):
+            leaver = result.row
+            if result.error is not None:
+                undecided.append(leaver)
+                outage = result.error
+            elif result.refusal is not None:
+                if _refuse(leaver, result.refusal, outcomes):
+                    without_sms.append(leaver)
+            elif result.answer is not None:
+                _note(leaver, result.answer.headers.get(REQUEST_ID), outcomes)
+        if without_sms and outage is None:
+            return self._send(without_sms, outcomes)
+        return [*undecided, *without_sms], outage
+
+    def _unsubscribe(self, leavers: Sequence[Leaver]) -> Answer:
+        return self.client.unsubscribe(self.target.id, [unsubscribe_item(each.addresses) for each in leavers])
+
+    def _still_there(
+        self, asked: Sequence[Leaver], members: Sequence[Member], outcomes: dict[str, Outcome]
+    ) -> list[Leaver]:
+        """Who is in the list all the same. The others left it by the call whose answer was lost."""
+        channels = {leaver.profile.id: leaver.addresses for leaver in asked}
+        identifiers = {identifier for leaver in asked for identifier in leaver.identifiers}
+        now = self.find_leavers([member for member in members if member.identifier in identifiers])
+        present = [leaver for leaver in now if leaver.profile.id in channels]
+        for leaver in present:
+            # A channel that Klaviyo refused before stays out.
+            asked_for = channels[leaver.profile.id]
+            leaver.addresses = {name: a for name, a in leaver.addresses.items() if name in asked_for}
+        ids = {leaver.profile.id for leaver in present}
+        for leaver in asked:
+            if leaver.profile.id not in ids:
+                _note(leaver, None, outcomes)
+        return present
+
+
+def unsubscribe_item(addresses: dict[str, str]) -> dict[str, Any]:
+    """One row of an unsubscribe call: opt out on every channel in `addresses`."""
+    attributes: dict[str, Any] = {IDENTIFIER_FIELDS[channel]: address for channel, address in addresses.items()}
+    attributes["subscriptions"] = {channel: {"marketing": {"consent": "UNSUBSCRIBED"}} for channel in addresses}
+    return {"type": "profile", "attributes": attributes}
+
+
+def _refuse(leaver: Leaver, refusal: BadRow, outcomes: dict[str, Outcome]) -> bool:
+    """Whether to go on with e-mail alone: a number that Klaviyo does not take must not keep anybody in the list."""
+    go_on = len(leaver.addresses) > 1
+    channel = "sms" if go_on else next(iter(leaver.addresses))
+    del leaver.addresses[channel]
+    for identifier in leaver.identifiers:
+        outcome = outcomes[identifier]
+        outcome.issues.append(Issue(refusal.reason, refusal.detail, channel))
+        if not go_on:
+            outcome.status = Status.REJECTED
+    return go_on
+
+
+def _note(leaver: Leaver, request_id: str | None, outcomes: dict[str, Outcome]) -> None:
+    """One write a channel, on the first member of the profile."""
+    outcome = outcomes[leaver.identifiers[0]]
+    for channel, address in leaver.addresses.items():
+        outcome.consents.append(
+            ConsentWrite(
+                channel,
+                address,
+                "unsubscribed",
+                "segment_exit",
+                request_id=request_id,
+                changed=not leaver.profile.consents[channel].opt_outs,
+            )
+        )

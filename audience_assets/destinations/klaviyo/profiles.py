@@ -1,0 +1,115 @@
+"""Profiles as Klaviyo answers them, reduced to what consent decisions need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from audience_assets.destinations.identifiers import Refused, normal_phone
+
+# Suppressions a new subscription would lift, so each is an opt-out to respect. HARD_BOUNCE and INVALID_EMAIL stay
+# whatever we do and say nothing of the person's will. Klaviyo's texts name spam complaints both ways.
+OPT_OUT_SUPPRESSIONS = frozenset({"UNSUBSCRIBE", "SPAM_COMPLAINT", "SPAM_REPORT", "USER_SUPPRESSED"})
+
+
+@dataclass(slots=True)
+class OptOut:
+    """The person, or somebody for them, said no. `at` is None where Klaviyo gives no time."""
+
+    at: datetime | None
+
+
+@dataclass(slots=True)
+class ChannelConsent:
+    """One channel of one profile. `source` is the custom source of the last consent record."""
+
+    subscribed: bool = False
+    at: datetime | None = None
+    source: str | None = None
+    opt_outs: list[OptOut] = field(default_factory=list)
+
+    @property
+    def settled(self) -> bool:
+        """Subscribed, with nothing that a subscribe call would lift."""
+        return self.subscribed and not self.opt_outs
+
+
+@dataclass(slots=True)
+class Profile:
+    """A contact. `phone` is E.164 where Klaviyo's (old data may be written otherwise) can be read as such."""
+
+    id: str
+    email: str | None
+    phone: str | None
+    consents: dict[str, ChannelConsent]
+
+    def address(self, channel: str) -> str | None:
+        """What the channel reaches the person by."""
+        return self.email if channel == "email" else self.phone
+
+
+def read_profile(resource: Mapping[str, Any], list_id: str | None = None) -> Profile:
+    """From a `profile` resource fetched with additional-fields subscriptions; list suppressions count for `list_id`."""
+    attributes = resource.get("attributes") or {}
+    subscriptions = attributes.get("subscriptions") or {}
+    email = attributes.get("email")
+    return Profile(
+        id=str(resource["id"]),
+        email=email.strip().lower() if email else None,
+        phone=_phone(attributes.get("phone_number")),
+        consents={
+            channel: _consent((subscriptions.get(channel) or {}).get("marketing") or {}, list_id)
+            for channel in ("email", "sms")
+        },
+    )
+
+
+def _phone(raw: str | None) -> str | None:
+    if not raw:
+        return None
+    number = normal_phone(raw)
+    return raw if isinstance(number, Refused) else number
+
+
+def _consent(marketing: Mapping[str, Any], list_id: str | None) -> ChannelConsent:
+    status = marketing.get("consent")
+    recorded = read_time(marketing.get("consent_timestamp"))
+    return ChannelConsent(
+        subscribed=status == "SUBSCRIBED",
+        at=recorded,
+        source=marketing.get("custom_method_detail"),
+        opt_outs=list(_opt_outs(marketing, status, recorded, list_id)),
+    )
+
+
+def _opt_outs(
+    marketing: Mapping[str, Any], status: str | None, recorded: datetime | None, list_id: str | None
+) -> Iterator[OptOut]:
+    if status == "UNSUBSCRIBED":
+        # Which of the two is the opt-out's is not documented; the later one is the safe reading.
+        times = [time for time in (recorded, read_time(marketing.get("last_updated"))) if time]
+        yield OptOut(max(times) if times else None)
+    for suppression in marketing.get("suppression") or ():
+        if suppression.get("reason") in OPT_OUT_SUPPRESSIONS:
+            yield OptOut(read_time(suppression.get("timestamp")))
+    for suppression in marketing.get("list_suppressions") or ():
+        if suppression.get("list_id") == list_id and suppression.get("reason") in OPT_OUT_SUPPRESSIONS:
+            yield OptOut(read_time(suppression.get("timestamp")))
+
+
+def read_time(value: Any) -> datetime | None:
+    """A Klaviyo timestamp, with or without microseconds; without a zone it is UTC."""
+    if not value:
+        return None
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def write_time(moment: datetime) -> str:
+    """ISO 8601 with Z: a time without a zone would be read as UTC and may land in the future."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

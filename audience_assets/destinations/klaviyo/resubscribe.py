@@ -1,0 +1,45 @@
+"""Whether a person may be subscribed on a channel: never against an opt-out we can't prove to be outdated."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from audience_assets.destinations.base import Evidence, Issue, Recheck
+from audience_assets.destinations.klaviyo.profiles import ChannelConsent, OptOut
+
+# Our own unsubscribe calls take effect at Klaviyo some seconds to minutes after the answer (the bound is not
+# documented), so an opt-out recorded this soon after ours is ours.
+OWN_OPT_OUT_SPAN = timedelta(minutes=15)
+
+
+def objection(held: ChannelConsent, evidence: Evidence, *, policy: str, channel: str, now: datetime) -> Issue | None:
+    """Why not to subscribe, or None. `policy` is the activation's `resubscribe`."""
+    if evidence.status == "opted_out":
+        return Issue("history_opt_out", "the consent history says opted out", channel)
+    if policy == "always":
+        return None
+    if policy == "never":
+        standing = held.opt_outs
+    else:
+        standing = [opt_out for opt_out in held.opt_outs if not _outdated(opt_out, evidence, now)]
+    if standing:
+        return Issue("vendor_opt_out", "opted out at Klaviyo", channel)
+    return None
+
+
+def _outdated(opt_out: OptOut, evidence: Evidence, now: datetime) -> bool:
+    if opt_out.at is None:
+        return False
+    if evidence.own_opt_out_at is not None and opt_out.at <= evidence.own_opt_out_at + OWN_OPT_OUT_SPAN:
+        return True
+    # A consent dated in the future proves nothing.
+    return evidence.status == "opted_in" and evidence.at is not None and opt_out.at < evidence.at <= now
+
+
+def consent_time_fault(evidence: Evidence, *, channel: str, now: datetime) -> Issue | None:
+    """Why a consent can't be imported with its time, or None. Klaviyo takes past times only."""
+    if evidence.at is None:
+        return Issue("consent_at_missing", "there is no consent time to import", channel)
+    if evidence.at > now:
+        return Issue("consent_at_in_future", "the consent time is in the future", channel, Recheck.NEXT_SYNC)
+    return None

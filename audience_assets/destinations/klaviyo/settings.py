@@ -1,0 +1,75 @@
+"""What a Klaviyo account needs to be reached, and what a subscription list can be told."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+# The revision every request and answer here was written for. Newer ones are tried by changing this line (or the
+# setting) and running the contract tests. https://developers.klaviyo.com/en/docs/api_versioning_and_deprecation_policy
+REVISION = "2026-07-15"
+
+Channel = Literal["email", "sms"]
+OptInProcess = Literal["double_opt_in", "single_opt_in"]
+
+
+class KlaviyoSettings(BaseModel):
+    """One Klaviyo account."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    api_key: SecretStr = Field(description="private API key, pk_...")
+    base_url: str = Field(default="https://a.klaviyo.com", description="another address for the sandbox")
+    revision: str = Field(default=REVISION, description="API revision, YYYY-MM-DD")
+    account: str | None = Field(
+        default=None,
+        description="names the account for pools and shared rate limits; by default a fingerprint of the key",
+    )
+    tries: int = Field(default=6, ge=1, le=20, description="how often a call is tried in an outage")
+    first_wait_seconds: float = Field(default=0.5, ge=0, description="wait after the first failure; doubles")
+    timeout_seconds: float = Field(default=60, gt=0, description="how long one call may take")
+    settle_seconds: float = Field(
+        default=20,
+        ge=0,
+        description="wait before membership is read again when the answer to an unsubscribe was lost",
+    )
+
+    @field_validator("base_url")
+    @classmethod
+    def _without_path_end(cls, value: str) -> str:
+        if not value.startswith(("https://", "http://")):
+            raise ValueError("must start with https:// or http://")
+        return value.rstrip("/")
+
+
+class SubscriptionListOptions(BaseModel):
+    """What an activation can say to `klaviyo.subscription_list`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    channels: tuple[Channel, ...] = Field(default=("email",), min_length=1, description="email, sms or both")
+    opt_in_process: OptInProcess | None = Field(
+        default=None,
+        description="for a list we create; double_opt_in if not given. An existing list keeps its own",
+    )
+    custom_source: str | None = Field(
+        default=None, description="source on Klaviyo's consent records; 'audience-assets: <list name>' if not given"
+    )
+
+    @field_validator("channels")
+    @classmethod
+    def _in_order_and_once(cls, value: tuple[Channel, ...]) -> tuple[Channel, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError("names a channel twice")
+        return tuple(sorted(value))
+
+
+def account_name(settings: BaseModel) -> str:
+    """A name for the account that does not reveal the key."""
+    assert isinstance(settings, KlaviyoSettings)  # noqa: S101
+    if settings.account:
+        return f"klaviyo-{settings.account}"
+    fingerprint = hashlib.sha256(settings.api_key.get_secret_value().encode()).hexdigest()
+    return f"klaviyo-{fingerprint[:10]}"

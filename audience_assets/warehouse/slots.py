@@ -1,0 +1,147 @@
+"""The log of reserved calls in SQL: one quota for every process that uses a vendor account.
+
+The log has a database of its own beside the state, except on Postgres: a long plan holds SQLite's only write lock,
+and calls must not wait for it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.engine import Engine
+
+from audience_assets.destinations.base import RateWindow
+from audience_assets.destinations.limits import SlotLog, longest, next_slot, offsets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BUSY_TIMEOUT_SECONDS = 60.0
+Execute = Callable[[str, tuple[Any, ...]], Any]
+
+
+def open_slot_log(warehouse: Engine, directory: Path, *, schema: str = "audience_assets") -> SlotLog:
+    """The log that every process of this project shares: Postgres tables in `schema`, else a file in `directory`."""
+    if warehouse.dialect.name == "postgresql":
+        return PostgresSlotLog(warehouse, schema)
+    return SqliteSlotLog(directory / "audience_assets_calls.db")
+
+
+class _SqlSlotLog:
+    """The statements both databases share. `slots` and `holds` are table names, `mark` the parameter's sign."""
+
+    def __init__(self, slots: str, holds: str, mark: str) -> None:
+        self._nth_slot = f"(SELECT at FROM {slots} WHERE key = {mark} ORDER BY at DESC LIMIT 1 OFFSET {{offset}})"
+        self._held_until = f"(SELECT until FROM {holds} WHERE key = {mark})"
+        self._insert = f"INSERT INTO {slots} (key, at) VALUES ({mark}, {mark})"
+        self._prune = f"DELETE FROM {slots} WHERE key = {mark} AND (at < {mark} OR at > {mark})"
+        self._hold = (
+            f"INSERT INTO {holds} (key, until) VALUES ({mark}, {mark}) "
+            f"ON CONFLICT (key) DO UPDATE SET until = excluded.until WHERE {holds}.until < excluded.until"
+        )
+
+    def _reserve(self, execute: Execute, now: float, key: str, windows: Sequence[RateWindow], patience: float) -> float:
+        # Slots beyond what anybody waits for come from a clock that was set back.
+        execute(self._prune, (key, now - longest(windows), now + patience))
+        wanted = offsets(windows)
+        nth_slots = [self._nth_slot.format(offset=n - 1) for n in wanted]
+        query = f"SELECT {', '.join([*nth_slots, self._held_until])}"
+        *found, held = execute(query, (key,) * (len(wanted) + 1)).fetchone()
+        nth = {n: at for n, at in zip(wanted, found, strict=True) if at is not None}
+        at = next_slot(now, now if held is None else held, nth, windows)
+        if at - now <= patience:
+            execute(self._insert, (key, at))
+        return at - now
+
+
+class SqliteSlotLog(_SqlSlotLog):
+    """A file of its own. One connection a process; other processes wait in BEGIN IMMEDIATE."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        super().__init__("slot", "hold", "?")
+        self._clock = clock
+        self._lock = threading.Lock()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._connection = sqlite3.connect(
+            path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        weakref.finalize(self, self._connection.close)
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        # A power cut may lose the last slots; by then the vendor's windows have passed.
+        self._connection.execute("PRAGMA synchronous=OFF")
+        with self._transaction() as execute:
+            execute("CREATE TABLE IF NOT EXISTS slot (key TEXT NOT NULL, at REAL NOT NULL)", ())
+            execute("CREATE INDEX IF NOT EXISTS slot_key_at ON slot (key, at)", ())
+            execute("CREATE TABLE IF NOT EXISTS hold (key TEXT PRIMARY KEY, until REAL NOT NULL)", ())
+
+    def reserve(self, key: str, windows: Sequence[RateWindow], patience: float) -> float:
+        with self._transaction() as execute:
+            return self._reserve(execute, self._clock(), key, windows, patience)
+
+    def hold(self, key: str, seconds: float) -> None:
+        with self._transaction() as execute:
+            execute(self._hold, (key, self._clock() + seconds))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Execute]:
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection.execute
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+
+class PostgresSlotLog(_SqlSlotLog):
+    """Two tables in our schema. The server's clock is the only one, so processes may run on several machines."""
+
+    def __init__(self, engine: Engine, schema: str) -> None:
+        quoted = engine.dialect.identifier_preparer.quote(schema)
+        super().__init__(f"{quoted}.call_slot", f"{quoted}.call_hold", "%s")
+        self._engine = engine
+        with self._transaction(f"create {schema}") as execute:
+            execute(f"CREATE SCHEMA IF NOT EXISTS {quoted}", ())
+            execute(
+                f"CREATE TABLE IF NOT EXISTS {quoted}.call_slot (key text NOT NULL, at double precision NOT NULL)", ()
+            )
+            execute(f"CREATE INDEX IF NOT EXISTS call_slot_key_at ON {quoted}.call_slot (key, at)", ())
+            columns = "key text PRIMARY KEY, until double precision NOT NULL"
+            execute(f"CREATE TABLE IF NOT EXISTS {quoted}.call_hold ({columns})", ())
+
+    def reserve(self, key: str, windows: Sequence[RateWindow], patience: float) -> float:
+        with self._transaction(key) as execute:
+            return self._reserve(execute, _server_time(execute), key, windows, patience)
+
+    def hold(self, key: str, seconds: float) -> None:
+        with self._transaction(key) as execute:
+            execute(self._hold, (key, _server_time(execute) + seconds))
+
+    @contextmanager
+    def _transaction(self, key: str) -> Iterator[Execute]:
+        """One key at a time, in all processes. The lock ends with the transaction."""
+        with closing(self._engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+
+            def execute(statement: str, parameters: tuple[Any, ...]) -> Any:
+                cursor.execute(statement, parameters)
+                return cursor
+
+            try:
+                execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"audience_assets call {key}",))
+                yield execute
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+
+
+def _server_time(execute: Execute) -> float:
+    return float(execute("SELECT extract(epoch FROM clock_timestamp())", ()).fetchone()[0])
