@@ -60,6 +60,11 @@ def before(column: sa.ColumnElement[Any], bound: date) -> sa.ColumnElement[bool]
     return _Before(column, *_bounds(moment, _midnight(moment) + timedelta(days=1)))
 
 
+def spelled_alike(column: sa.ColumnElement[Any], kind: str) -> sa.ColumnElement[Any]:
+    """The column in a form whose order is the order of time, to compare or sort by; exact to a millisecond."""
+    return _SpelledAlike(column, sa.literal_column("'%Y-%m-%d'" if kind == "date" else "'%Y-%m-%d %H:%M:%f'"))
+
+
 def _midnight(moment: datetime) -> datetime:
     return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
@@ -99,3 +104,22 @@ def _compare_text(element: _AtOrAfter | _Before, compiler: SQLCompiler, **kw: An
     text, instant, day = (compiler.process(clause, **kw) for clause in element.clauses)
     sign = element.sign
     return f"({text} {sign} {day} AND rtrim(replace({text}, 'T', ' '), 'Z') {sign} {instant})"
+
+
+class _SpelledAlike(FunctionElement[Any]):
+    """`(column, strftime format)`."""
+
+    name = "spelled_alike"
+    inherit_cache = True
+
+
+@compiles(_SpelledAlike)
+def _native(element: _SpelledAlike, compiler: SQLCompiler, **kw: Any) -> str:
+    column, _ = element.clauses
+    return compiler.process(column, **kw)
+
+
+@compiles(_SpelledAlike, "sqlite")
+def _respelled(element: _SpelledAlike, compiler: SQLCompiler, **kw: Any) -> str:
+    column, spelling = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"strftime({spelling}, {column})"

@@ -1,0 +1,87 @@
+"""What a condition's field means: a column, a column over belongs-to relationships, or a calculated field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from audience_assets.audiences.formula import formula
+from audience_assets.audiences.grouped import Rows, measured
+from audience_assets.audiences.scope import Operand, Place, Scope
+from audience_assets.audiences.statement import digest
+from audience_assets.project.conditions import Window
+from audience_assets.project.models import CalculatedField, FieldType
+from audience_assets.project.times import window_bounds
+
+# Over no rows these are 0; of the other measures there is then nothing to say (NULL).
+ZERO_OVER_NOTHING = ("count", "count_distinct", "sum")
+
+
+def operand(scope: Scope, path: str) -> Operand:
+    """The value a dotted path names, seen from the scope's row."""
+    place, field = scope.reach(path)
+    calculated = scope.catalogue.settings.calculated_fields.get(place.model, {}).get(field)
+    if calculated is not None:
+        return _calculated(scope, place, calculated, path.removesuffix(field))
+    declared = scope.catalogue.settings.models[place.model].fields.get(field)
+    kind = scope.catalogue.field_type(place.model, field)
+    return Operand(place.table.c[field], kind, declared.ignore_case if declared else False)
+
+
+def _calculated(scope: Scope, place: Place, calculated: CalculatedField, prefix: str) -> Operand:
+    if calculated.formula is not None:
+        number = formula(calculated.formula, lambda name: operand(scope, prefix + name).expression)
+        return Operand(number, "number")
+    if calculated.aggregate is None or calculated.over is None:
+        raise ValueError("a calculated field is a formula, or an aggregate over a model")
+    window = Window(within=calculated.within) if calculated.within else None
+    rows = related_rows(scope, place, calculated.over, window)
+    return measure(scope, place, Rows(rows.link, rows.bounds, calculated.where), calculated.aggregate)
+
+
+def related_rows(scope: Scope, place: Place, related: str, window: Window | None) -> Rows:
+    """The rows of a to-many related model within a window that ends at the run's time unless it says otherwise."""
+    link = scope.catalogue.to_many(place.model, related)
+    timezone = scope.catalogue.settings.timezone
+    return Rows(link, window_bounds(window, scope.statement.as_of, timezone))
+
+
+def measure(scope: Scope, place: Place, rows: Rows, text: str) -> Operand:
+    """A measure (`count`, `sum:amount`, ...) of a row's related rows."""
+    function, _, field = text.partition(":")
+    label = function if not field else f"{function}_{field.replace('.', '_')}_{digest(field)}"
+
+    def build(inner: Scope) -> sa.ColumnElement[Any]:
+        return _aggregate(function, operand(inner, field).expression) if field else sa.func.count()
+
+    value = measured(scope, place, rows, label, build)
+    if function in ZERO_OVER_NOTHING:
+        value = sa.func.coalesce(value, 0)
+    return Operand(value, _measure_type(scope, rows, function, field))
+
+
+def _measure_type(scope: Scope, rows: Rows, function: str, field: str) -> FieldType:
+    if not field:
+        return "integer"
+    of = operand(Scope(scope.statement, rows.link.model), field).type
+    if function in ("min", "max"):
+        return of
+    if function == "count_distinct" or (function == "sum" and of == "integer"):
+        return "integer"
+    return "number"
+
+
+def _aggregate(function: str, expression: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    match function:
+        case "count_distinct":
+            return sa.func.count(expression.distinct())
+        case "sum":
+            return sa.func.sum(expression)
+        case "avg":
+            return sa.func.avg(expression)
+        case "min":
+            return sa.func.min(expression)
+        case "max":
+            return sa.func.max(expression)
+    raise ValueError(f"there is no measure {function!r}: use count, count_distinct, sum, avg, min or max")
