@@ -137,7 +137,7 @@ class _Run:
 
     def _plan(self, lease: Lease, service: ListService) -> Plan:
         self._tell("planning", 0, 0, 0.0)
-        state, activation = self.runtime.state, self.planner.activation
+        state, activation, known = self.runtime.state, self.planner.activation, self._known_list()
         with self.runtime.engine.begin() as connection:
             last = last_report(connection, state, self.name)
             _, version = segment_state(connection, state, activation.segment)
@@ -158,12 +158,11 @@ class _Run:
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
                 counts = self.planner.write(connection, self.tables, self.sync)
-                found = self._violations(connection, counts, last)
+                found = self._violations(connection, counts, last, known)
                 name = fingerprint(connection, self.tables.change) if found else None
         with self.runtime.engine.begin() as connection:
             lease.assert_held(connection)
         calls = estimate(service, counts) if counts.changes else []
-        known = self._known_list()
         return Plan(
             activation=self.name,
             sync=self.sync,
@@ -178,14 +177,16 @@ class _Run:
             list_exists=bool(known.id),
         )
 
-    def _violations(self, connection: Connection, counts: PlanCounts, last: dict[str, Any] | None) -> list[str]:
+    def _violations(
+        self, connection: Connection, counts: PlanCounts, last: dict[str, Any] | None, known: ListRef
+    ) -> list[str]:
         activation = self.planner.activation
         computed, _ = segment_state(connection, self.runtime.state, activation.segment)
         oldest = activation.guard.max_source_age
         circumstances = Circumstances(
             computed_at=computed,
             oldest_allowed=self.started - parse_duration(oldest).exact() if oldest else None,
-            members_last_reported=int(last["members_after"]) if last and self._known_list().id else 0,
+            members_last_reported=int(last["members_after"]) if last and known.id else 0,
         )
         return violations(activation.guard, counts, circumstances)
 
