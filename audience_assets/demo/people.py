@@ -10,10 +10,14 @@ import random
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+# fmt: off
 FIRST_NAMES = (
-    "Ada Alma Amir Anna Ben Camille Chloé Clara Elif Emil Emma Finn Freya Hugo Ida Ines Jonas Karim Lea Liam "
-    "Lina Louis Luca Maja Marc Maya Mila Nina Noah Nora Olga Oskar Paul Rosa Sara Sofia Theo Tom Yasmin Zoé"
-).split()
+    "Ada", "Alma", "Amir", "Anna", "Ben", "Camille", "Chloé", "Clara", "Elif", "Emil", "Emma", "Finn",
+    "Freya", "Hugo", "Ida", "Ines", "Jonas", "Karim", "Lea", "Liam", "Lina", "Louis", "Luca", "Maja",
+    "Marc", "Maya", "Mila", "Nina", "Noah", "Nora", "Olga", "Oskar", "Paul", "Rosa", "Sara", "Sofia",
+    "Theo", "Tom", "Yasmin", "Zoé",
+)
+# fmt: on
 DOMAINS = ("example.com", "example.org", "example.net", "mail.example.com", "post.example.org")
 CITIES = {
     "FR": ("Paris", "Lyon", "Lille", "Nantes"),
@@ -114,7 +118,7 @@ def _belgian(d: str, abroad: bool) -> str:
 
 
 def _norwegian(d: str, abroad: bool) -> str:
-    start = "41 45 46 47 48".split()[int(d[0]) % 5]
+    start = ("41", "45", "46", "47", "48")[int(d[0]) % 5]
     return f"+47 {start}{d[1:7]}" if abroad else f"{start} {d[1:3]} {d[3:5]} {d[5:7]}"
 
 
