@@ -64,7 +64,7 @@ def _email_fault(text: str) -> str:
     local, _, domain = text.rpartition("@")
     if not local or not domain:
         return "one side of the @ is empty"
-    if len(text) > _LONGEST_EMAIL or len(local) > _LONGEST_LOCAL_PART:
+    if len(text) > _LONGEST_EMAIL:
         return "it is too long"
     if "." not in domain:
         return "the domain has no dot"

@@ -46,7 +46,8 @@ def deliver_rows(
         try:
             answer = send([rows[number] for number in part])
         except BadRows as error:
-            refused = {row.index: row for row in error.rows if 0 <= row.index < len(part)}
+            # Of several errors of one row the first is told.
+            refused = {row.index: row for row in reversed(error.rows) if 0 <= row.index < len(part)}
             for index, row in refused.items():
                 results[part[index]].refusal = row
             rest = [number for index, number in enumerate(part) if index not in refused]

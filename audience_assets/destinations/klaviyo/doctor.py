@@ -72,5 +72,5 @@ def _list(client: KlaviyoClient, name: str) -> Iterator[Finding]:
     elif not found:
         yield Finding("list", True, f"there is no list {name!r} yet; the first sync creates it")
     else:
-        process = str(found[0]["attributes"].get("opt_in_process") or "unknown").replace("_", " ")
+        process = str(found[0]["attributes"].get("opt_in_process") or "unknown")
         yield Finding("list", True, f"list {name!r} ({found[0]['id']}) exists; its opt-in process is {process}")

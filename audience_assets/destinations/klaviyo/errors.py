@@ -41,7 +41,7 @@ _CONSENT_ENDPOINTS = frozenset({SUBSCRIBE.name, UNSUBSCRIBE.name})
 # In order: the first that fits wins. The texts are Klaviyo's own, whose wording is not promised; what fits none of
 # them is told apart by the field the error points at.
 _REASONS_BY_TEXT = (
-    (re.compile(r"age|date of birth", re.I), re.compile(r"gat|birth|under", re.I), "sms_age_gated"),
+    (re.compile(r"\bage\b|birth", re.I), re.compile(r"gat|birth|under", re.I), "sms_age_gated"),
     (
         re.compile(r"phone|sms|region|countr|send", re.I),
         re.compile(r"region|countr|sending number|sender|not supported|not enabled|not set up", re.I),

@@ -140,7 +140,7 @@ def _typed(value: BaseModel, model: type[Model]) -> Model:
 
 def _list_ref(resource: dict[str, Any], *, created: bool = False) -> ListRef:
     attributes = resource["attributes"]
-    process = str(attributes.get("opt_in_process") or "unknown").replace("_", " ")
+    process = str(attributes.get("opt_in_process") or "unknown")
     return ListRef(
         id=str(resource["id"]),
         name=str(attributes["name"]),

@@ -1,0 +1,112 @@
+"""A Klaviyo account to sync with: the sandbox on a clock that tests move, and services connected to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+
+from audience_assets.destinations.base import Connection, Evidence, ListRef, Member
+from audience_assets.destinations.klaviyo.settings import KlaviyoSettings, SubscriptionListOptions
+from audience_assets.destinations.klaviyo.subscription_list import SubscriptionList
+from audience_assets.destinations.limits import MemorySlotLog, SlidingLimiter
+from audience_assets.sandbox import Sandbox, VirtualClock
+from audience_assets.sandbox.klaviyo import KlaviyoAccount, KlaviyoSandbox, KlaviyoSwitches
+
+KEY = "pk_test_0123456789abcdef"
+LIST_NAME = "DinMo Subscription List"
+
+
+@dataclass
+class KlaviyoWorld:
+    """One account. `limiter` waits by moving the clock, so nothing sleeps."""
+
+    sandbox: Sandbox
+    account: KlaviyoAccount
+    clock: VirtualClock
+    limiter: SlidingLimiter
+
+    @property
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.clock.now(), UTC)
+
+    def service(
+        self,
+        *,
+        channels: tuple[str, ...] = ("email",),
+        resubscribe: str = "if_newer_consent",
+        import_history: bool = False,
+        default_region: str | None = None,
+        settings: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> SubscriptionList:
+        given = {
+            "api_key": KEY,
+            "base_url": self.sandbox.url,
+            "first_wait_seconds": 0,
+            "settle_seconds": 0,
+            "tries": 4,
+            **(settings or {}),
+        }
+        return SubscriptionList(
+            Connection(
+                settings=KlaviyoSettings.model_validate(given),
+                options=SubscriptionListOptions.model_validate({"channels": channels, **options}),
+                resubscribe=resubscribe,
+                import_history=import_history,
+                default_region=default_region,
+                limiter=self.limiter,
+                now=lambda: self.now,
+            )
+        )
+
+    def make_list(self, opt_in_process: str = "single_opt_in", name: str = LIST_NAME) -> ListRef:
+        made = self.account.create_list(name, opt_in_process)
+        return ListRef(made.id, name)
+
+    def seed(self, *rows: dict[str, Any]) -> None:
+        assert self.account.add_profiles(rows) == len(rows)
+
+    def emails(self, target: ListRef) -> set[str | None]:
+        """Who is in the list, once everything accepted has taken effect."""
+        self.account.finish_jobs()
+        return {profile.email for profile in self.account.members(target.id)}
+
+    def status(self, address: str, channel: str = "email") -> str | None:
+        self.account.finish_jobs()
+        consent = self.account.consent(address, channel)
+        return consent.status if consent else None
+
+    def calls(self, endpoint: str) -> list[dict[str, Any]]:
+        """Bodies of the calls of an endpoint so far, oldest first; {} for calls without one."""
+        return [
+            orjson.loads(entry.body) if entry.body else {}
+            for entry in self.sandbox.requests
+            if entry.endpoint == endpoint
+        ]
+
+    def writes(self) -> int:
+        return sum(entry.method != "GET" for entry in self.sandbox.requests)
+
+    def ago(self, **span: float) -> datetime:
+        return self.now - timedelta(**span)
+
+
+@pytest.fixture
+def klaviyo() -> Iterator[KlaviyoWorld]:
+    clock = VirtualClock()
+    vendor = KlaviyoSandbox(switches=KlaviyoSwitches(consent_delay=0.0))
+    with Sandbox([vendor], clock=clock) as sandbox:
+        account = vendor.account("demo", key=KEY)
+        limiter = SlidingLimiter(MemorySlotLog(clock.now), "demo", sleep=clock.advance)
+        yield KlaviyoWorld(sandbox, account, clock, limiter)
+
+
+def email_member(email: str, evidence: Evidence | None = None, **values: Any) -> Member:
+    """A member known by e-mail; other values by vendor attribute name."""
+    known = {"email": evidence} if evidence else {}
+    return Member(email.strip().lower(), {"email": email, **values}, evidence=known)

@@ -1,0 +1,227 @@
+"""The limiter: never more than n calls in any window, whoever calls, and as fast as that allows."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audience_assets.destinations.base import CallEstimate, Endpoint, RateWindow, Throttled
+from audience_assets.destinations.limits import (
+    LONGEST_MARGIN_SECONDS,
+    MemorySlotLog,
+    SlidingLimiter,
+    SlotLog,
+    floor_seconds,
+)
+from audience_assets.warehouse.engine import open_warehouse
+from audience_assets.warehouse.slots import PostgresSlotLog, SqliteSlotLog, open_slot_log
+
+LARGE = Endpoint("large", (RateWindow(75, 1), RateWindow(750, 60)))
+MEDIUM = Endpoint("medium", (RateWindow(10, 1), RateWindow(150, 60)))
+FOR_EVER = 1e9
+
+
+class Time:
+    """A clock that sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
+        self.now += seconds
+
+
+class FixedWindows:
+    """A vendor that counts in fixed windows which start at `phase`."""
+
+    def __init__(self, endpoint: Endpoint, phase: float) -> None:
+        self._windows = endpoint.windows
+        self._phase = phase
+        self._counts: dict[tuple[int, int], int] = {}
+
+    def call(self, at: float) -> bool:
+        """Whether the call is let through."""
+        for number, window in enumerate(self._windows):
+            key = (number, int((at - self._phase) // window.seconds))
+            self._counts[key] = self._counts.get(key, 0) + 1
+            if self._counts[key] > window.calls:
+                return False
+        return True
+
+
+def most_in_any(slots: Sequence[float], seconds: float) -> int:
+    """The greatest number of slots in any half-open window of that length."""
+    ordered = sorted(slots)
+    most = first = 0
+    for last, at in enumerate(ordered):
+        # A tenth of a microsecond is the precision of sums of such times.
+        while at - ordered[first] >= seconds - 1e-7:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+@pytest.mark.parametrize(("endpoint", "calls"), [(LARGE, 1000), (MEDIUM, 400), (MEDIUM, 60)])
+def test_no_phase_of_the_vendors_windows_refuses_a_call_and_no_time_is_wasted(endpoint: Endpoint, calls: int) -> None:
+    floor = floor_seconds([CallEstimate(endpoint, calls)])
+    for phase in range(40):
+        time = Time()
+        limiter = SlidingLimiter(MemorySlotLog(time), "account", sleep=time.sleep)
+        vendor = FixedWindows(endpoint, 1_000.0 - phase * 60 / 40)
+        for _ in range(calls):
+            limiter.acquire(endpoint)
+            assert vendor.call(time.now)
+        took = time.now - 1_000.0
+        minutes = int(floor // 60)
+        # The margin of a minute is 1 % of it, that of a second 2 %.
+        assert floor <= took <= minutes * (60 + LONGEST_MARGIN_SECONDS) + (floor % 60) * 1.02 + 1e-6
+
+
+def test_the_floor_is_what_the_vendor_allows() -> None:
+    assert floor_seconds([]) == 0
+    assert floor_seconds([CallEstimate(LARGE, 75)]) == 0
+    assert floor_seconds([CallEstimate(LARGE, 76)]) == 1
+    assert floor_seconds([CallEstimate(LARGE, 1000)]) == 63
+    assert floor_seconds([CallEstimate(MEDIUM, 1000)]) == 369
+    assert floor_seconds([CallEstimate(LARGE, 1000), CallEstimate(MEDIUM, 100)]) == 63, "endpoints work in parallel"
+    assert floor_seconds([CallEstimate(LARGE, 10_000)]) == 783
+
+
+windows = st.lists(
+    st.builds(RateWindow, st.integers(1, 8), st.floats(0.5, 60, allow_nan=False)), min_size=1, max_size=3
+).map(tuple)
+
+
+@given(windows, st.lists(st.floats(0, 20, allow_nan=False), max_size=60))
+def test_any_window_holds_at_most_its_calls(windows: tuple[RateWindow, ...], pauses: list[float]) -> None:
+    time = Time()
+    limiter = SlidingLimiter(MemorySlotLog(time), "account", sleep=time.sleep, patience=FOR_EVER)
+    endpoint, slots = Endpoint("any", windows), []
+    for pause in pauses:
+        time.sleep(pause)
+        limiter.acquire(endpoint)
+        slots.append(time.now)
+    for window in windows:
+        assert most_in_any(slots, window.seconds) <= window.calls
+
+
+@given(windows, st.lists(st.floats(0, 20, allow_nan=False), max_size=40))
+def test_the_log_in_sql_gives_the_same_slots_as_the_one_in_memory(
+    tmp_path_factory: pytest.TempPathFactory, windows: tuple[RateWindow, ...], pauses: list[float]
+) -> None:
+    time = Time()
+    file = tmp_path_factory.mktemp("slots") / "calls.db"
+    logs: list[SlotLog] = [MemorySlotLog(time), SqliteSlotLog(file, time)]
+    for pause in pauses:
+        time.sleep(pause)
+        waits = [log.reserve("key", windows, FOR_EVER) for log in logs]
+        assert waits[0] == pytest.approx(waits[1], abs=1e-9)
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def shared_log(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], SlotLog]:
+    """Opens the log as a process would; in memory there is only one."""
+    if request.param == "memory":
+        log = MemorySlotLog()
+        return lambda: log
+    if request.param == "sqlite":
+        return lambda: SqliteSlotLog(tmp_path / "calls.db")
+    url = request.getfixturevalue("postgres_database")
+    engine = open_warehouse(url)
+    request.addfinalizer(engine.dispose)
+    return lambda: PostgresSlotLog(engine, "audience_assets")
+
+
+def test_retry_after_holds_everybody_back(shared_log: Callable[[], SlotLog]) -> None:
+    first, second = shared_log(), shared_log()
+    assert first.reserve("account/large", LARGE.windows, FOR_EVER) == 0
+    first.hold("account/large", 30)
+    first.hold("account/large", 5)
+    assert 29 < second.reserve("account/large", LARGE.windows, FOR_EVER) <= 30
+    assert second.reserve("account/medium", MEDIUM.windows, FOR_EVER) == 0, "other endpoints go on"
+    assert second.reserve("other account/large", LARGE.windows, FOR_EVER) == 0
+
+
+def test_threads_share_one_quota(shared_log: Callable[[], SlotLog]) -> None:
+    window = RateWindow(10, 3600)
+    logs = [shared_log() for _ in range(4)]
+
+    def reserve(log: SlotLog) -> list[float]:
+        return [log.reserve("key", (window,), FOR_EVER) for _ in range(20)]
+
+    with ThreadPoolExecutor(4) as pool:
+        waits = [wait for part in pool.map(reserve, logs) for wait in part]
+    hours = [round(wait / 3600) for wait in waits]
+    assert all(hours.count(hour) == 10 for hour in range(8))
+
+
+def _reserve_many(path: str, threads: int, calls: int) -> None:
+    log = SqliteSlotLog(Path(path))
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda _: log.reserve("key", (RateWindow(25, 3600),), FOR_EVER), range(calls)))
+
+
+@pytest.mark.parametrize(("processes", "threads"), [(4, 1), (1, 4)])
+def test_processes_share_one_quota(tmp_path: Path, processes: int, threads: int) -> None:
+    path, calls = tmp_path / "calls.db", 50
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_reserve_many, args=(str(path), threads, calls)) for _ in range(processes)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0] * processes
+    connection = sqlite3.connect(path)
+    slots = [row[0] for row in connection.execute("SELECT at FROM slot")]
+    connection.close()
+    assert len(slots) == processes * calls
+    assert most_in_any(slots, 3600) == 25
+
+
+def test_a_limit_used_up_for_long_is_an_error_and_takes_no_slot() -> None:
+    time = Time()
+    limiter = SlidingLimiter(MemorySlotLog(time), "account", sleep=time.sleep)
+    daily = Endpoint("create_list", (RateWindow(2, 86_400),))
+    limiter.acquire(daily)
+    limiter.acquire(daily)
+    for _ in range(3):
+        with pytest.raises(Throttled, match="create_list") as caught:
+            limiter.acquire(daily)
+        assert caught.value.retry_after == pytest.approx(86_400, abs=1)
+    assert time.now == 1_000
+    time.sleep(86_401)
+    limiter.acquire(daily)
+
+
+def test_the_log_forgets_what_decides_nothing_any_more(tmp_path: Path) -> None:
+    time = Time()
+    log = SqliteSlotLog(tmp_path / "calls.db", time)
+    for _ in range(200):
+        time.sleep(1)
+        log.reserve("key", MEDIUM.windows, 900)
+    # The clock was set back by an hour: the slots ahead are nobody's.
+    time.now -= 3600
+    assert log.reserve("key", MEDIUM.windows, 900) == 0
+    connection = sqlite3.connect(tmp_path / "calls.db")
+    (count,) = connection.execute("SELECT count(*) FROM slot").fetchone()
+    connection.close()
+    assert count == 1
+
+
+def test_the_log_is_a_file_of_its_own_beside_an_embedded_warehouse(tmp_path: Path) -> None:
+    engine = open_warehouse(f"sqlite:///{tmp_path / 'warehouse.db'}")
+    log = open_slot_log(engine, tmp_path)
+    with engine.begin():  # a plan holds the warehouse's write lock
+        assert log.reserve("key", LARGE.windows, 900) == 0
+    engine.dispose()
