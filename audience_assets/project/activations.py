@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from audience_assets.project.conditions import Declared
 
@@ -15,6 +15,16 @@ class EnvValue(Declared):
     """A secret or setting read from the environment: `{env: NAME}`."""
 
     env: str
+
+
+def _text_or_env(value: Any) -> str:
+    return "environment" if isinstance(value, dict | EnvValue) else "literal"
+
+
+# Chosen by shape, so that a mistake is reported once and not once for each alternative.
+TextOrEnv = Annotated[
+    Annotated[str, Tag("literal")] | Annotated[EnvValue, Tag("environment")], Discriminator(_text_or_env)
+]
 
 
 class Mapping(Declared):

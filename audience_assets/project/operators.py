@@ -16,13 +16,14 @@ from datetime import date, datetime
 from typing import Any, Literal
 
 Arity = Literal["none", "one", "two", "many"]
-Operand = Literal["value", "duration", "month"]
+Operand = Literal["value", "duration", "month", "item", "length"]
 
 NUMERIC_TYPES = frozenset({"integer", "number"})
 TEMPORAL_TYPES = frozenset({"date", "timestamp"})
 ALL_TYPES = frozenset({"text", "uuid", "boolean", "list"}) | NUMERIC_TYPES | TEMPORAL_TYPES
 _EQUATABLE = frozenset({"text", "uuid"}) | NUMERIC_TYPES
 _TEXT = frozenset({"text"})
+_LIST = frozenset({"list"})
 
 LARGEST_INTEGER = 2**63 - 1
 MONTHS = (
@@ -46,8 +47,9 @@ class Operator:
     """What an operator takes.
 
     `types` are the field types it works on. `arity` is how many values: none, one, two (a list of both ends) or many
-    (a list). `operand` is what a value is: one of the field's type, a duration such as `30d`, or a month. `negates` is
-    the positive twin whose complement a negative operator is: a missing value satisfies the negative one.
+    (a list). `operand` is what a value is: one of the field's type, a duration such as `30d`, a month, or an item or
+    the length of a list. `negates` is the positive twin whose complement a negative operator is: a missing value
+    satisfies the negative one.
     """
 
     types: frozenset[str]
@@ -93,6 +95,11 @@ def _operators() -> dict[str, Operator]:
         "anniversary_in_next": Operator(TEMPORAL_TYPES, "one", "duration"),
         "anniversary_in_last": Operator(TEMPORAL_TYPES, "one", "duration"),
         "month_is": Operator(TEMPORAL_TYPES, "one", "month"),
+        "includes_any": Operator(_LIST, "many", "item"),
+        "includes_none": Operator(_LIST, "many", "item", negates="includes_any"),
+        "includes_all": Operator(_LIST, "many", "item"),
+        "length_gte": Operator(_LIST, "one", "length"),
+        "length_lte": Operator(_LIST, "one", "length"),
     }
 
 
@@ -144,8 +151,9 @@ def operators_for(field_type: str) -> list[str]:
 def coerce(value: Any, field_type: str) -> Any:
     """`value` as the field's type: str, int, float, bool, date, datetime, or a uuid as text.
 
-    A datetime is naive when the text names no zone. Dates and timestamps are literal ISO 8601 here; `times.resolve_moment` also knows `today-30d`. Raises ValueError,
-    whose text quotes the value: it comes from the project's files, never from a member.
+    A datetime is naive when the text names no zone. Dates and timestamps are literal ISO 8601 here;
+    `times.resolve_moment` also knows `today-30d`. Raises ValueError, whose text quotes the value: it comes from the
+    project's files, never from a member.
     """
     if value is None:
         raise ValueError("a value is missing")

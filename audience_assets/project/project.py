@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from audience_assets.project.activations import Activation, Destination, EffectiveActivation, EnvValue
+from audience_assets.project.activations import Activation, Destination, EffectiveActivation, TextOrEnv
 from audience_assets.project.conditions import Declared
 from audience_assets.project.models import CalculatedField, Insights, Model, Relationship, Segment
 
@@ -15,14 +15,14 @@ from audience_assets.project.models import CalculatedField, Insights, Model, Rel
 class WarehouseSettings(Declared):
     """Where the data is. A relative SQLite or DuckDB path is relative to the project's folder."""
 
-    url: str | EnvValue
+    url: TextOrEnv
     state_schema: str = Field(default="audience_assets", description="our schema; a table prefix where there are none")
 
 
 class Notifications(Declared):
     """Who hears of failed runs."""
 
-    webhook_url: str | EnvValue | None = None
+    webhook_url: TextOrEnv | None = None
 
 
 class ProjectFile(Declared):
@@ -48,6 +48,8 @@ class Project:
     destinations: dict[str, Destination]
     activations: dict[str, Activation]
     effective: dict[str, EffectiveActivation] = field(default_factory=dict)
+    # "activations.NAME.mapping.identifiers.email" -> "activations/NAME.yaml:7"; also for "destinations.NAME...."
+    sources: dict[str, str] = field(default_factory=dict)
 
     @property
     def models(self) -> dict[str, Model]:

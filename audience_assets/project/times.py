@@ -141,8 +141,9 @@ def is_relative(expression: str) -> bool:
 def resolve_moment(expression: str, as_of: datetime, timezone: str) -> Moment:
     """What a date, a timestamp or an anchor with offsets means at `as_of`.
 
-    Anchors are such as `today-30d`, `start_of_month-1mo`, `now-3h`. A date, and every anchor but `now`, is a whole day of `timezone`; so is `now` with an offset of days or more. A
-    timestamp without a zone is local time. Raises ValueError.
+    Anchors are such as `today-30d`, `start_of_month-1mo`, `now-3h`. A date, and every anchor but `now`, is a whole day
+    of `timezone`; so is `now` with an offset of days or more. A timestamp without a zone is local time. Raises
+    ValueError.
     """
     text = expression.strip()
     if text[:1].isdigit():

@@ -1,0 +1,56 @@
+"""Where in the project's files something stands, and how a mistake there is reported."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from audience_assets.errors import Problem
+from audience_assets.project.yaml_text import Document, KeyPath, dotted
+
+
+def nearest(name: str, valid: Iterable[str]) -> str | None:
+    """A hint with the nearest valid name, or with all of them if there are few."""
+    names = [str(each) for each in valid]
+    folded = {each.lower(): each for each in reversed(names)}
+    close = difflib.get_close_matches(str(name).lower(), folded, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {folded[close[0]]!r}?"
+    if not names:
+        return None
+    return f"there is {', '.join(names)}" if len(names) <= 8 else None
+
+
+@dataclass(frozen=True)
+class Place:
+    """A path in a document. All places of one loading share one list of problems."""
+
+    document: Document
+    path: KeyPath = ()
+    problems: list[Problem] = field(default_factory=list, compare=False)
+
+    @classmethod
+    def nowhere(cls) -> Place:
+        """For a question whose answer alone matters: what is reported here is lost."""
+        return cls(Document("", None))
+
+    def at(self, *keys: str | int) -> Place:
+        return Place(self.document, (*self.path, *keys), self.problems)
+
+    @property
+    def line(self) -> int:
+        return self.document.line(self.path)
+
+    @property
+    def source(self) -> str:
+        return f"{self.document.file}:{self.line}"
+
+    def report(self, message: str, hint: str | None = None) -> None:
+        problem = Problem(self.document.file, self.line, dotted(self.path), message, hint)
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def unknown(self, what: str, name: str, valid: Iterable[str]) -> None:
+        """Report a name that is none of the valid ones, with the nearest."""
+        self.report(f"there is no {what} {name!r}", nearest(name, valid))
