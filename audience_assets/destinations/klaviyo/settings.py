@@ -31,7 +31,7 @@ class KlaviyoSettings(BaseModel):
     first_wait_seconds: float = Field(default=0.5, ge=0, description="wait after the first failure; doubles")
     timeout_seconds: float = Field(default=60, gt=0, description="how long one call may take")
     settle_seconds: float = Field(
-        default=20,
+        default=30,
         ge=0,
         description="wait before membership is read again when the answer to an unsubscribe was lost",
     )
