@@ -1,0 +1,80 @@
+"""`audience-assets doctor`: is everything reachable and allowed? One cheap call a check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+import click
+import sqlalchemy as sa
+from rich.text import Text
+from sqlalchemy.exc import DBAPIError
+
+from audience_assets.audiences.catalogue import Catalogue
+from audience_assets.cli.codes import Code
+from audience_assets.cli.declare import declare
+from audience_assets.cli.failures import message_of
+from audience_assets.cli.names import known
+from audience_assets.cli.session import Session
+from audience_assets.errors import AudienceError
+from audience_assets.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One check of one subject: a model, or an activation."""
+
+    subject: str
+    check: str
+    ok: bool
+    message: str
+
+
+@declare("doctor", click.argument("activations", nargs=-1))
+def command(session: Session, activations: tuple[str, ...]) -> Code:
+    """Try each model in the warehouse, and each list's credentials, scopes, revision and name.
+
+    Nothing is written. Without ACTIVATIONS every list is tried. Fails (1) if any check does.
+    """
+    results: list[Result] = []
+    with session.runtime() as runtime:
+        chosen = [known(name, "activation", runtime.project.activations) for name in activations]
+        for result in _results(runtime, chosen or list(runtime.project.activations)):
+            results.append(result)
+            _show(session, result)
+    if session.as_json:
+        session.answer([asdict(result) for result in results])
+    return Code.OK if all(result.ok for result in results) else Code.FAILED
+
+
+def _show(session: Session, result: Result) -> None:
+    mark = Text("ok    ", style="green") if result.ok else Text("FAILED", style="bold red")
+    session.say(Text.assemble(mark, f"  {result.subject}: {result.check}: {result.message}"))
+
+
+def _results(runtime: Runtime, activations: list[str]) -> Iterator[Result]:
+    catalogue = Catalogue(runtime.project.settings)
+    for name in runtime.project.models:
+        yield _model(runtime, catalogue, name)
+    for name in activations:
+        yield from _activation(runtime, name)
+
+
+def _model(runtime: Runtime, catalogue: Catalogue, name: str) -> Result:
+    """Whether the table and every declared column can be read; the database plans the query without reading rows."""
+    table = catalogue.table(name)
+    try:
+        with runtime.engine.connect() as connection:
+            connection.execute(sa.select(table).where(sa.false())).all()
+    except DBAPIError as error:
+        return Result(name, "table", False, message_of(error))
+    return Result(name, "table", True, f"{runtime.project.models[name].table} has its {len(table.columns)} columns")
+
+
+def _activation(runtime: Runtime, name: str) -> Iterator[Result]:
+    try:
+        list_name = runtime.project.effective[name].list_name
+        for finding in runtime.service(name).check(list_name):
+            yield Result(name, finding.check, finding.ok, finding.message)
+    except AudienceError as error:
+        yield Result(name, "connection", False, message_of(error))

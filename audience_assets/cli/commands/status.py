@@ -1,0 +1,55 @@
+"""`audience-assets status`: every list, what it holds, how its last sync went."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from audience_assets.cli.codes import Code
+from audience_assets.cli.declare import declare
+from audience_assets.cli.session import Session
+from audience_assets.cli.words import count, moment, table
+from audience_assets.sync import latest_syncs
+
+COLUMNS = ("activation", "list", "state", "when", "members", "added", "removed", "rejected", "absent")
+BAD_STATES = frozenset({"failed", "blocked"})
+
+
+@declare("status")
+def command(session: Session) -> Code:
+    """Show what each list holds and how its last sync went.
+
+    Fails (1) when the last sync of any list failed or was stopped by a guard.
+    """
+    with session.runtime() as runtime:
+        syncs = latest_syncs(runtime)
+        lists = {name: effective.list_name for name, effective in runtime.project.effective.items()}
+    rows = [_row(name, list_name, syncs.get(name)) for name, list_name in lists.items()]
+    if session.as_json:
+        session.answer(rows)
+    else:
+        session.say(table(None, COLUMNS, [_cells(row) for row in rows], numbers=", ".join(COLUMNS[4:])))
+        for row in rows:
+            if row["error"]:
+                session.say(f"{row['activation']}: {row['error']}")
+    return Code.FAILED if any(row["state"] in BAD_STATES for row in rows) else Code.OK
+
+
+def _row(activation: str, list_name: str, sync: dict[str, Any] | None) -> dict[str, Any]:
+    sync = sync or {}
+    report = sync.get("report") or {}
+    figures = {name: report.get(name) for name in ("added", "removed", "rejected", "absent", "calls", "seconds")}
+    return {
+        "activation": activation,
+        "list": report.get("list_name", list_name),
+        "url": report.get("list_url"),
+        "state": sync.get("state", "never synced"),
+        "started_at": sync.get("started_at"),
+        "members": report.get("members_after"),
+        **figures,
+        "error": sync.get("error"),
+    }
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    figures = [count(row[name]) for name in ("members", "added", "removed", "rejected", "absent")]
+    return [row["activation"], row["list"], row["state"], moment(row["started_at"]), *figures]

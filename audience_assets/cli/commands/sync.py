@@ -1,0 +1,75 @@
+"""`audience-assets sync`: make lists equal to their segments."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from audience_assets.cli.codes import Code, worst
+from audience_assets.cli.declare import declare
+from audience_assets.cli.delivering import Delivery, summary
+from audience_assets.cli.failures import code_of, message_of, tell
+from audience_assets.cli.names import known
+from audience_assets.cli.refreshing import refresh
+from audience_assets.cli.session import Session
+from audience_assets.destinations.base import DestinationError
+from audience_assets.errors import AudienceError
+from audience_assets.runtime import Runtime
+from audience_assets.sync import SyncReport, run_sync
+
+
+@declare(
+    "sync",
+    click.argument("activations", nargs=-1),
+    click.option("--all", "every", is_flag=True, help="Every activation of the project."),
+    click.option("--approve", metavar="PLAN", help="Let the plan through that a guard stopped, by its fingerprint."),
+    click.option("--recreate", is_flag=True, help="Start a list anew that was deleted at the vendor."),
+    click.option("--refresh/--no-refresh", "fresh", default=True, help="Compute the segment first. On by default."),
+)
+def command(
+    session: Session, activations: tuple[str, ...], every: bool, approve: str | None, recreate: bool, fresh: bool
+) -> Code:
+    """Make the lists of ACTIVATIONS equal to their segments.
+
+    Says what it will cost before and what came of it after. With several lists, one that fails does not keep
+    the others from being delivered.
+    """
+    if every == bool(activations):
+        raise click.UsageError("Name the activations to sync, or say --all.")
+    if approve and len(activations) != 1:
+        raise click.UsageError("--approve lets one plan of one list through: name exactly one activation.")
+    with session.runtime() as runtime:
+        declared = runtime.project.effective
+        chosen = list(declared) if every else [known(name, "activation", declared) for name in activations]
+        as_of = session.now
+        if fresh:
+            refresh(session, runtime, (declared[name].segment for name in chosen), as_of)
+        results = [_deliver(session, runtime, name, as_of, approve, recreate) for name in chosen]
+    if session.as_json:
+        session.answer([result for _, result in results])
+    return worst([code for code, _ in results])
+
+
+def _deliver(
+    session: Session, runtime: Runtime, name: str, as_of: datetime, approve: str | None, recreate: bool
+) -> tuple[Code, dict[str, Any]]:
+    """Sync one list; the code and the answer for a program."""
+    try:
+        with Delivery(session) as delivery:
+            report = run_sync(
+                runtime, name, as_of=as_of, approve=approve, recreate=recreate, progress=delivery.heard
+            )
+    except DestinationError as error:
+        tell(error)
+        return Code.FAILED, {"activation": name, "state": "failed", "error": message_of(error)}
+    except AudienceError as error:
+        tell(error)
+        return code_of(error), {"activation": name, "state": "stopped", "error": message_of(error)}
+    session.say(*summary(report))
+    return _code(report), report.as_dict()
+
+
+def _code(report: SyncReport) -> Code:
+    return Code.PARTIAL if report.state == "partial" else Code.OK

@@ -1,0 +1,47 @@
+"""A project's people as contacts of a sandbox, so that a new project has somebody to find there."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+
+from audience_assets.audiences.catalogue import Catalogue
+from audience_assets.destinations.identifiers import normal_email, normal_phone
+from audience_assets.project.activations import EffectiveActivation
+from audience_assets.runtime import Runtime
+
+VENDOR = "klaviyo"
+
+
+def contacts(runtime: Runtime, percent: int) -> Iterator[dict[str, str]]:
+    """Rows for `KlaviyoAccount.add_profiles`: a fixed share of everybody with a usable address."""
+    dice = random.Random(0)  # noqa: S311 - the same people every time
+    catalogue = Catalogue(runtime.project.settings)
+    for activation in _one_a_model(runtime):
+        with runtime.engine.connect() as connection:
+            for row in connection.execute(_people(catalogue, activation)).mappings():
+                contact = _contact(row, activation.mapping.default_region)
+                if contact and dice.random() * 100 < percent:
+                    yield contact
+
+
+def _one_a_model(runtime: Runtime) -> list[EffectiveActivation]:
+    every = [each for each in runtime.project.effective.values() if each.destination_type == VENDOR]
+    return list({each.model: each for each in reversed(every)}.values())
+
+
+def _people(catalogue: Catalogue, activation: EffectiveActivation) -> sa.Select[Any]:
+    table, mapping = catalogue.table(activation.model), activation.mapping
+    fields = {**mapping.identifiers, **({"region": mapping.region} if mapping.region else {})}
+    columns = [table.c[field].label(name) for name, field in fields.items()]
+    return sa.select(*columns).order_by(table.c[catalogue.settings.models[activation.model].key])
+
+
+def _contact(row: Any, default_region: str | None) -> dict[str, str]:
+    email = normal_email(row.get("email"))
+    phone = normal_phone(row.get("phone"), row.get("region") or default_region)
+    found = {"email": email, "phone_number": phone}
+    return {name: value for name, value in found.items() if isinstance(value, str)}

@@ -1,0 +1,58 @@
+"""What every command gets: the project's folder, two consoles, and one way to answer people or programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from dotenv import load_dotenv
+from rich.console import Console
+
+from audience_assets.project.load import load_project
+from audience_assets.project.project import Project
+from audience_assets.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class Session:
+    """One call of the command line."""
+
+    folder: Path
+    as_json: bool = False
+    out: Console = field(default_factory=lambda: Console(highlight=False))
+    err: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
+
+    @property
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def answer(self, value: Any) -> None:
+        """Write plain values to stdout as JSON."""
+        click.echo(orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode())
+
+    def say(self, *renderables: Any) -> None:
+        """Tell a person; silent when a program reads."""
+        if not self.as_json:
+            self.out.print(*renderables)
+
+    def project(self) -> Project:
+        """The checked project. Raises ProjectError."""
+        self._load_environment()
+        return load_project(self.folder)
+
+    @contextmanager
+    def runtime(self) -> Iterator[Runtime]:
+        """The opened project. Raises ProjectError or WarehouseError."""
+        self._load_environment()
+        with Runtime.open(self.folder) as runtime:
+            yield runtime
+
+    def _load_environment(self) -> None:
+        """Read the project's `.env`; what is set already wins."""
+        load_dotenv(self.folder / ".env", override=False)
