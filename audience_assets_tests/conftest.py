@@ -61,9 +61,7 @@ def _own_postgres() -> Iterator[str]:
 
     # As root the server runs as another user, who can't enter pytest's private folders.
     server = get_server(Path(tempfile.mkdtemp(prefix="audience-pg-")), cleanup_mode="delete")
-    url = (
-        make_url(server.get_uri()).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
-    )
+    url = make_url(server.get_uri()).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
     administrator = sa.create_engine(url, isolation_level="AUTOCOMMIT")
     with administrator.connect() as connection:
         for setting in ("fsync", "full_page_writes", "synchronous_commit"):
@@ -79,16 +77,23 @@ def _own_postgres() -> Iterator[str]:
             server.cleanup()
 
 
+@contextlib.contextmanager
+def fresh_postgres(server_url: str) -> Iterator[str]:
+    """The url of a new, empty database, dropped at the end."""
+    name = f"test_{os.getpid()}_{next(_databases)}"
+    administrator = sa.create_engine(server_url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with administrator.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE template0")
+    yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
+    with administrator.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
 def postgres_database(postgres_url: str) -> Iterator[str]:
     """The url of a fresh, empty Postgres database."""
-    name = f"test_{os.getpid()}_{next(_databases)}"
-    administrator = sa.create_engine(postgres_url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with administrator.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE template0")
-    yield make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
-    with administrator.connect() as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    with fresh_postgres(postgres_url) as url:
+        yield url
 
 
 @pytest.fixture

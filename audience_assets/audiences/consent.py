@@ -30,11 +30,11 @@ def _(node: Consent, scope: Scope) -> sa.ColumnElement[bool]:
     bounds = window_bounds(wanted.at, clock.as_of, clock.timezone)
     model = scope.catalogue.settings.models[scope.catalogue.consent_link(scope.model).model]
     kind = scope.catalogue.field_type(scope.catalogue.consent_link(scope.model).model, model.timestamp or "")
-    return sa.and_(says, within(latest.c.at, kind, bounds, clock))
+    return sa.and_(says, within(latest.c.newest_at, kind, bounds, clock))
 
 
 def latest_consent(scope: Scope, channel: str) -> sa.FromClause:
-    """One row a user: `low` and `high` status of the newest events, and the time `at` which they happened.
+    """One row a user: `low` and `high` status of the newest events, and the time they happened.
 
     They are one event for most. Where several share the newest time and contradict each other, no status is
     certain, and `low` and `high` differ.
@@ -68,7 +68,7 @@ def _latest(scope: Scope, link: Link, channel: str) -> sa.Select[Any]:
             *(key.label(f"k{number}") for number, key in enumerate(keys)),
             # A missing status is a status of its own: it must not let an older or equal one speak.
             sa.func.coalesce(folded, "").label("status"),
-            time.expression.label("at"),
+            time.expression.label("event_at"),
             sa.func.rank().over(partition_by=keys, order_by=newest_first).label("age"),
         )
         .where(*(key.is_not(None) for key in keys), time.expression.is_not(None))
@@ -82,7 +82,7 @@ def _latest(scope: Scope, link: Link, channel: str) -> sa.Select[Any]:
             *key_columns,
             sa.func.min(events_by_age.c.status).label("low"),
             sa.func.max(events_by_age.c.status).label("high"),
-            sa.func.max(events_by_age.c.at).label("at"),
+            sa.func.max(events_by_age.c.event_at).label("newest_at"),
         )
         .where(events_by_age.c.age == 1)
         .group_by(*key_columns)

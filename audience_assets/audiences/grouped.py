@@ -40,13 +40,16 @@ def measured(scope: Scope, place: Place, rows: Rows, label: str, build: Build) -
     """
     statement = scope.statement
     known = statement.measures.setdefault(rows.name, {})
-    if label not in known:
-        known[label] = build
-        statement.ctes.pop(rows.name, None)
+    if statement.discovering:
+        if label not in known:
+            known[label] = build
+            _select(scope, rows, {label: build})  # what it is made of may need measures, too
+        return sa.literal_column("NULL")
+    name = rows.name if place is scope.place else f"{place.table.description}__{rows.name}"
     cte = statement.cte(rows.name, lambda: _select(scope, rows, known))
-    on = [place.table.c[here] == cte.c[f"k{number}"] for number, (here, _) in enumerate(rows.link.on)]
-    joined = scope.join(cte, sa.and_(*on), f"{place.table.description}.{rows.name}")
-    return joined.c[label]
+    target = cte if place is scope.place else cte.alias(name)
+    on = [place.table.c[here] == target.c[f"k{number}"] for number, (here, _) in enumerate(rows.link.on)]
+    return scope.join(target, sa.and_(*on), name).c[label]
 
 
 def _select(scope: Scope, rows: Rows, measures: dict[str, Build]) -> sa.Select[Any]:

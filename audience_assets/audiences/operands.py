@@ -6,16 +6,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from audience_assets.audiences.formula import formula
+from audience_assets.audiences.arithmetic import arithmetic
 from audience_assets.audiences.grouped import Rows, measured
 from audience_assets.audiences.scope import Operand, Place, Scope
 from audience_assets.audiences.statement import digest
 from audience_assets.project.conditions import Window
-from audience_assets.project.models import CalculatedField, FieldType
+from audience_assets.project.formula import parse_formula
+from audience_assets.project.measures import measure_type, parse_measure
+from audience_assets.project.models import CalculatedField
 from audience_assets.project.times import window_bounds
-
-# Over no rows these are 0; of the other measures there is then nothing to say (NULL).
-ZERO_OVER_NOTHING = ("count", "count_distinct", "sum")
 
 
 def operand(scope: Scope, path: str) -> Operand:
@@ -31,7 +30,7 @@ def operand(scope: Scope, path: str) -> Operand:
 
 def _calculated(scope: Scope, place: Place, calculated: CalculatedField, prefix: str) -> Operand:
     if calculated.formula is not None:
-        number = formula(calculated.formula, lambda name: operand(scope, prefix + name).expression)
+        number = arithmetic(parse_formula(calculated.formula), lambda name: operand(scope, prefix + name).expression)
         return Operand(number, "number")
     if calculated.aggregate is None or calculated.over is None:
         raise ValueError("a calculated field is a formula, or an aggregate over a model")
@@ -47,29 +46,23 @@ def related_rows(scope: Scope, place: Place, related: str, window: Window | None
     return Rows(link, window_bounds(window, scope.statement.as_of, timezone))
 
 
-def measure(scope: Scope, place: Place, rows: Rows, text: str) -> Operand:
-    """A measure (`count`, `sum:amount`, ...) of a row's related rows."""
-    function, _, field = text.partition(":")
-    label = function if not field else f"{function}_{field.replace('.', '_')}_{digest(field)}"
+def measure(scope: Scope, place: Place, rows: Rows, text: str | None) -> Operand:
+    """A measure (`count`, `sum:amount`, ...) of a row's related rows: 0 or missing where there are none."""
+    asked = parse_measure(text)
+    field = asked.field
+    if field is None:
+        counted = measured(scope, place, rows, "count", lambda _inner: sa.func.count())
+        return Operand(sa.func.coalesce(counted, 0), "integer")
 
     def build(inner: Scope) -> sa.ColumnElement[Any]:
-        return _aggregate(function, operand(inner, field).expression) if field else sa.func.count()
+        return _aggregate(asked.function, operand(inner, field).expression)
 
+    label = f"{asked.function}_{field.replace('.', '_')}_{digest(field)}"
     value = measured(scope, place, rows, label, build)
-    if function in ZERO_OVER_NOTHING:
+    if asked.zero_without_rows:
         value = sa.func.coalesce(value, 0)
-    return Operand(value, _measure_type(scope, rows, function, field))
-
-
-def _measure_type(scope: Scope, rows: Rows, function: str, field: str) -> FieldType:
-    if not field:
-        return "integer"
     of = operand(Scope(scope.statement, rows.link.model), field).type
-    if function in ("min", "max"):
-        return of
-    if function == "count_distinct" or (function == "sum" and of == "integer"):
-        return "integer"
-    return "number"
+    return Operand(value, measure_type(asked, of))
 
 
 def _aggregate(function: str, expression: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
@@ -82,6 +75,4 @@ def _aggregate(function: str, expression: sa.ColumnElement[Any]) -> sa.ColumnEle
             return sa.func.avg(expression)
         case "min":
             return sa.func.min(expression)
-        case "max":
-            return sa.func.max(expression)
-    raise ValueError(f"there is no measure {function!r}: use count, count_distinct, sum, avg, min or max")
+    return sa.func.max(expression)

@@ -22,7 +22,7 @@ def _(node: Related, scope: Scope) -> sa.ColumnElement[bool]:
     if node.quantifier == "all":
         return _every_row(scope, rows, node.where)
     rows = Rows(rows.link, rows.bounds, node.where)
-    value = measure(scope, scope.place, rows, node.measure or "count").expression
+    value = measure(scope, scope.place, rows, node.measure).expression
     if node.op is None:
         return value == 0 if node.quantifier == "none" else value >= 1
     op = canonical(node.op)

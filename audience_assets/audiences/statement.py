@@ -42,6 +42,7 @@ class Statement:
     state: MembershipTables
     measures: dict[str, dict[str, Callable[[Any], sa.ColumnElement[Any]]]] = field(default_factory=dict)
     ctes: dict[str, sa.CTE] = field(default_factory=dict)
+    discovering: bool = False
 
     def cte(self, name: str, build: Callable[[], sa.Select[Any]]) -> sa.CTE:
         """The CTE of this name, built when it is first asked for."""
@@ -53,7 +54,9 @@ class Statement:
 
 def complete(build: Callable[[], Built], statement: Statement) -> Built:
     """Build twice: the first time tells which measures the grouped CTEs need."""
+    statement.discovering = True
     build()
+    statement.discovering = False
     statement.ctes.clear()
     return build()
 
