@@ -62,7 +62,14 @@ def _show(session: Session, plan: Plan) -> None:
         ("users sharing another's address", "duplicates"),
         ("users without an address", "unidentified"),
     )
-    session.say(table(None, ("", "number"), [(words, f"{getattr(plan.counts, name):,}") for words, name in named], numbers="number"))
+    session.say(
+        table(
+            None,
+            ("", "number"),
+            [(words, f"{getattr(plan.counts, name):,}") for words, name in named],
+            numbers="number",
+        )
+    )
     if plan.estimate:
         cells = [(each.endpoint.name, f"{each.calls:,}") for each in plan.estimate]
         session.say(table("at most these calls", ("endpoint", "calls"), cells, numbers="calls"))
@@ -73,4 +80,6 @@ def _show(session: Session, plan: Plan) -> None:
     for violation in plan.violations:
         session.say(f"Guard: {violation}")
     if plan.fingerprint:
-        session.say(f"To let this very plan through: audience-assets sync {plan.activation} --approve {plan.fingerprint}")
+        session.say(
+            f"To let this very plan through: audience-assets sync {plan.activation} --approve {plan.fingerprint}"
+        )

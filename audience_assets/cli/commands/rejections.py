@@ -62,4 +62,6 @@ def command(session: Session, activation: str, rows: int) -> None:
             )
             for row in people
         ]
-        session.say(table("people", ("identifier", "channel", "reason", "tries", "first", "last"), cells, numbers="tries"))
+        session.say(
+            table("people", ("identifier", "channel", "reason", "tries", "first", "last"), cells, numbers="tries")
+        )

@@ -58,9 +58,7 @@ def _deliver(
     """Sync one list; the code and the answer for a program."""
     try:
         with Delivery(session) as delivery:
-            report = run_sync(
-                runtime, name, as_of=as_of, approve=approve, recreate=recreate, progress=delivery.heard
-            )
+            report = run_sync(runtime, name, as_of=as_of, approve=approve, recreate=recreate, progress=delivery.heard)
     except DestinationError as error:
         tell(error)
         return Code.FAILED, {"activation": name, "state": "failed", "error": message_of(error)}

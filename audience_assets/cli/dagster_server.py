@@ -1,0 +1,57 @@
+"""`dagster dev` on a project."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import requests
+
+from audience_assets.cli.children import Child
+from audience_assets.errors import AudienceError
+
+HOST = "127.0.0.1"
+READY_SECONDS = 120
+DEFINITIONS = "audience_assets.definitions"
+
+
+def prepare_home(environment: Mapping[str, str]) -> None:
+    """Create Dagster's databases before its servers start: on a fresh home they would race to do it and break it."""
+    answer = subprocess.run(
+        [sys.executable, "-m", "dagster", "instance", "info"],
+        env={**os.environ, **environment},
+        capture_output=True,
+        check=False,
+    )
+    if answer.returncode:
+        raise AudienceError(f"Dagster's home {environment['DAGSTER_HOME']} can't be used; move it away and try again.")
+
+
+def dagster_dev(port: int, *, folder: Path, environment: Mapping[str, str]) -> Child:
+    """Webserver, daemon and code server, not yet started."""
+    command = [sys.executable, "-m", "dagster", "dev", "-m", DEFINITIONS, "-h", HOST, "-p", str(port)]
+    return Child([*command, "--log-level", "warning"], folder=folder, environment=environment)
+
+
+def wait_until_ready(child: Child, port: int, stopped: threading.Event) -> None:
+    """Return when the page answers or somebody says stop.
+
+    Raises AudienceError when it does not answer in two minutes, or the program ends.
+    """
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        if not child.alive():
+            raise AudienceError(f"Dagster ended at once with status {child.status}; its own words are above.")
+        try:
+            if requests.get(f"http://{HOST}:{port}/server_info", timeout=5).ok:
+                return
+        except requests.RequestException:
+            pass
+        if stopped.wait(0.5):
+            return
+    raise AudienceError(f"Dagster did not answer on port {port} within {READY_SECONDS} seconds.")

@@ -1,0 +1,82 @@
+"""The demo's folder: a copy of the embedded project, its warehouse, and Dagster's home."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import resources
+from pathlib import Path
+
+from sqlalchemy.engine import Engine
+
+from audience_assets.demo.generate import generate_warehouse
+from audience_assets.demo.vendor import API_KEY
+from audience_assets.warehouse.engine import open_warehouse
+
+FOLDER = ".demo"
+WAREHOUSE = "sqlite:///warehouse.sqlite"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where a demo lives. Everything in it is made anew by `create`."""
+
+    folder: Path
+
+    @property
+    def project(self) -> Path:
+        return self.folder / "project"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.folder / "dagster_home"
+
+    def create(self) -> None:
+        """Empty the folder and copy the embedded project into it."""
+        for part in (self.project, self.dagster_home):
+            shutil.rmtree(part, ignore_errors=True)
+        with resources.as_file(resources.files("audience_assets.demo") / "project") as embedded:
+            shutil.copytree(embedded, self.project)
+        make_dagster_home(self.dagster_home)
+
+    def generate(self, *, now: datetime, customers: int) -> Engine:
+        """Fill the warehouse and return it, opened."""
+        engine = open_warehouse(WAREHOUSE, root=self.project)
+        generate_warehouse(engine, now=now, customers=customers)
+        return engine
+
+    def environment(self, sandbox_url: str) -> dict[str, str]:
+        """What the project's settings and Dagster read from the environment."""
+        return {
+            "AUDIENCE_PROJECT": str(self.project),
+            "DAGSTER_HOME": str(self.dagster_home),
+            "KLAVIYO_API_KEY": API_KEY,
+            "KLAVIYO_BASE_URL": sandbox_url,
+        }
+
+
+def make_dagster_home(home: Path) -> None:
+    """A folder for Dagster's history with settings for one machine; an existing one is kept as it is."""
+    home.mkdir(parents=True, exist_ok=True)
+    settings = home / "dagster.yaml"
+    if not settings.exists():
+        settings.write_text((resources.files("audience_assets.demo") / "dagster.yaml").read_text())
+
+
+@contextmanager
+def environment(values: dict[str, str]) -> Iterator[None]:
+    """Set variables of this process for a while."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
