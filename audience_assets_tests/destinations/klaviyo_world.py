@@ -96,13 +96,17 @@ class KlaviyoWorld:
         return self.now - timedelta(**span)
 
 
+def _pass(clock: VirtualClock, seconds: float) -> None:
+    clock.advance(seconds)
+
+
 @pytest.fixture
 def klaviyo() -> Iterator[KlaviyoWorld]:
     clock = VirtualClock()
     vendor = KlaviyoSandbox(switches=KlaviyoSwitches(consent_delay=0.0))
     with Sandbox([vendor], clock=clock) as sandbox:
         account = vendor.account("demo", key=KEY)
-        limiter = SlidingLimiter(MemorySlotLog(clock.now), "demo", sleep=clock.advance)
+        limiter = SlidingLimiter(MemorySlotLog(clock.now), "demo", sleep=lambda seconds: _pass(clock, seconds))
         yield KlaviyoWorld(sandbox, account, clock, limiter)
 
 

@@ -46,7 +46,7 @@ def service_at(script: Script, channels: tuple[str, ...] = ("email", "sms")) -> 
             self.end_headers()
             self.wfile.write(encoded)
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        def log_message(self, *_arguments: object) -> None:
             return
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from audience_assets.destinations.base import ListRef, Member, Status
@@ -17,7 +19,7 @@ BOTH = ("email", "sms")
 UNSUBSCRIBE = "bulk_unsubscribe_profiles"
 
 
-def list_with(klaviyo: KlaviyoWorld, *rows: dict[str, object]) -> ListRef:
+def list_with(klaviyo: KlaviyoWorld, *rows: Mapping[str, object]) -> ListRef:
     """A list whose members are subscribed on every channel they have an address for."""
     target = klaviyo.make_list()
     channels = {"email": "email", "phone_number": "sms"}

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from audience_assets.destinations.base import Connection, ConsentWrite, Evidence, ListRef, Member, Report
+from audience_assets.destinations.base import Connection, ConsentWrite, Evidence, ListRef, Member, Recheck, Report
 from audience_assets.destinations.http import Answer
 from audience_assets.destinations.klaviyo.client import KlaviyoClient
 from audience_assets.destinations.klaviyo.endpoints import CAPS
-from audience_assets.destinations.klaviyo.errors import REQUEST_ID
+from audience_assets.destinations.klaviyo.errors import PROFILE_GONE, REQUEST_ID
 from audience_assets.destinations.klaviyo.people import (
     IDENTIFIER_FIELDS,
     Person,
@@ -169,7 +169,10 @@ class Entering:
             if result.error is not None:
                 person.undecided = result.error
             elif result.refusal is not None:
-                person.refuse(channel, result.refusal.reason, result.refusal.detail)
+                refusal = result.refusal
+                # A merged profile is found by its address next time; all else is for the warehouse to mend.
+                recheck = Recheck.NEXT_SYNC if refusal.reason == PROFILE_GONE else Recheck.WHEN_CHANGED
+                person.refuse(channel, refusal.reason, refusal.detail, recheck)
             elif result.answer is not None:
                 person.accepted.add(channel)
                 person.consents.append(self._written(person, channel, result.answer))

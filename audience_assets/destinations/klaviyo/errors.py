@@ -30,6 +30,7 @@ from audience_assets.destinations.klaviyo.endpoints import (
 )
 
 REQUEST_ID = "x-klaviyo-req-id"
+PROFILE_GONE = "profile_gone"
 
 _ROW_POINTER = re.compile(r"^/data/attributes/profiles/data/(\d+)(?:/(.*))?$")
 _EXPECTED_IN = re.compile(r"available in (\d+(?:\.\d+)?) second")
@@ -53,7 +54,7 @@ _REASONS_BY_TEXT = (
 _REASONS_BY_FIELD = {
     "email": "invalid_email",
     "phone_number": "invalid_phone",
-    "id": "profile_gone",
+    "id": PROFILE_GONE,
     "consented_at": "consent_at_refused",
     "age_gated_date_of_birth": "sms_age_gated",
 }
