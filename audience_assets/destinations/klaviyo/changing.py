@@ -36,7 +36,7 @@ class Changing:
         """Members whose number is the same are here because a channel is due for another try."""
         client = self.entering.client
         before = client.calls
-        people = read_people(members, self.entering.connection.default_region)
+        people = read_people(members, self.entering.connection.default_region, self.channels)
         moved: list[Person] = []
         same: list[Person] = []
         for person in people:
@@ -54,7 +54,7 @@ class Changing:
         return report(people, client.calls - before)
 
     def _old_number(self, person: Person) -> str | None:
-        old = read_addresses(person.member.previous or {}, self.entering.connection.default_region)["sms"]
+        old = read_addresses(person.member.previous or {}, self.entering.connection.default_region, ("sms",))["sms"]
         return old if isinstance(old, str) else None
 
     def _has_moved(self, person: Person) -> bool:

@@ -43,7 +43,7 @@ class Entering:
 
     def deliver(self, members: Sequence[Member], channels: Sequence[str]) -> Report:
         before = self.client.calls
-        people = read_people(members, self.connection.default_region)
+        people = read_people(members, self.connection.default_region, channels)
         self.subscribe(people, channels)
         return report(people, self.client.calls - before)
 

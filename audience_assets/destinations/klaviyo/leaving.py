@@ -81,7 +81,7 @@ class Leaving:
         """The profiles in the list that have a member's address on one of the channels."""
         found: dict[str, Leaver] = {}
         wanted = [
-            (member.identifier, read_addresses(member.previous or member.values, self.default_region))
+            (member.identifier, read_addresses(member.previous or member.values, self.default_region, self.channels))
             for member in members
         ]
         for channel in self.channels:

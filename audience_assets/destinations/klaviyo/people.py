@@ -59,23 +59,28 @@ class Person:
         return Outcome(self.member.identifier, status, profile.id if profile else None, issues, self.consents)
 
 
-def read_people(members: Sequence[Member], default_region: str | None) -> list[Person]:
+def read_people(members: Sequence[Member], default_region: str | None, channels: Sequence[str]) -> list[Person]:
     """Normalise every member's addresses."""
     people = []
     for member in members:
-        found = read_addresses(member.values, default_region)
+        found = read_addresses(member.values, default_region, channels)
         valid = {channel: address for channel, address in found.items() if isinstance(address, str)}
         refused = {channel: fault for channel, fault in found.items() if isinstance(fault, Refused)}
         people.append(Person(member, valid, refused))
     return people
 
 
-def read_addresses(values: Mapping[str, Any], default_region: str | None) -> dict[str, str | Refused]:
-    """Channel -> address in Klaviyo's spelling, or why there is none."""
-    return {
-        "email": normal_email(values.get("email")),
-        "sms": normal_phone(values.get("phone"), values.get("region") or default_region),
-    }
+def read_addresses(
+    values: Mapping[str, Any], default_region: str | None, channels: Sequence[str]
+) -> dict[str, str | Refused]:
+    """Channel -> address in Klaviyo's spelling, or why there is none.
+
+    The e-mail address is read for every choice of channels: it finds the owner of a number that is new to Klaviyo.
+    """
+    found = {"email": normal_email(values.get("email"))}
+    if "sms" in channels:
+        found["sms"] = normal_phone(values.get("phone"), values.get("region") or default_region)
+    return found
 
 
 def refuse_unusable(people: Iterable[Person], channels: Sequence[str]) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from audience_assets.destinations.identifiers import Refused, normal_phone
+
+_E164 = re.compile(r"\+[1-9]\d{6,14}")
 
 # Suppressions a new subscription would lift, so each is an opt-out to respect. HARD_BOUNCE and INVALID_EMAIL stay
 # whatever we do and say nothing of the person's will. Klaviyo's texts name spam complaints both ways.
@@ -67,8 +70,8 @@ def read_profile(resource: Mapping[str, Any], list_id: str | None = None) -> Pro
 
 
 def _phone(raw: str | None) -> str | None:
-    if not raw:
-        return None
+    if not raw or _E164.fullmatch(raw):
+        return raw or None
     number = normal_phone(raw)
     return raw if isinstance(number, Refused) else number
 
