@@ -62,10 +62,14 @@ class EvidenceSource:
         rank = sa.func.row_number().over(
             partition_by=every.c.identifier, order_by=[every.c.at.desc(), every.c.status.desc()]
         )
-        ranked = sa.select(every.c.identifier, every.c.status, every.c.at, rank.label("rank")).subquery("ranked_consent")
+        ranked = sa.select(every.c.identifier, every.c.status, every.c.at, rank.label("rank")).subquery(
+            "ranked_consent"
+        )
         return sa.select(ranked.c.identifier, ranked.c.status, ranked.c.at).where(ranked.c.rank == 1).subquery("newest")
 
-    def _from_events(self, history: ConsentEvents, channel: str, among: sa.Select[Any], event_time: str) -> sa.Select[Any]:
+    def _from_events(
+        self, history: ConsentEvents, channel: str, among: sa.Select[Any], event_time: str
+    ) -> sa.Select[Any]:
         assert self._events is not None and self._event_join is not None  # noqa: S101
         events = self._events
         status = events.c[history.status]
@@ -123,7 +127,12 @@ def fill_own_opt_outs(
             partition_by=consent_log.c.identifier,
             order_by=[consent_log.c.logged_at.desc(), consent_log.c.status.asc()],
         )
-        columns = (consent_log.c.identifier, consent_log.c.status, consent_log.c.changed, consent_log.c.logged_at)
+        columns = (
+            consent_log.c.identifier,
+            consent_log.c.status,
+            consent_log.c.changed,
+            consent_log.c.logged_at,
+        )
         ranked = sa.select(*columns, rank.label("rank")).where(ours).subquery("own_writes")
         latest = (
             sa.select(ranked.c.identifier, ranked.c.logged_at)
@@ -138,10 +147,16 @@ def fill_own_opt_outs(
 
 
 def reopen_refused(
-    connection: Connection, ledger: sa.Table, source: EvidenceSource, channels: Sequence[str], event_time: str | None
+    connection: Connection,
+    ledger: sa.Table,
+    source: EvidenceSource,
+    channels: Sequence[str],
+    event_time: str | None,
 ) -> None:
     """Make rejected members due again whose consent is newer than the last attempt."""
     refused = sa.select(ledger.c.identifier).where(ledger.c.recheck == "when_changed")
+    if not connection.scalar(sa.select(sa.exists(refused))):
+        return
     for channel in channels:
         newest = source.newest(channel, refused, event_time)
         if newest is None:
@@ -150,5 +165,5 @@ def reopen_refused(
         connection.execute(
             ledger.update()
             .where(ledger.c.recheck == "when_changed", sa.exists().where(newer))
-            .values(recheck="next_sync")
+            .values(recheck="next_sync", due=1)
         )

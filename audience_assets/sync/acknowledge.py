@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from audience_assets.destinations.base import ConsentWrite, Outcome, Recheck, Report, Status
-from audience_assets.sync.numbers import DELIVERED
+from audience_assets.sync.numbers import DELIVERED, Numbering
 from audience_assets.warehouse.json_rows import encode_rows, json_rows
 from audience_assets.warehouse.state import ListTables, State
 
@@ -25,6 +25,7 @@ class Journal:
 
     state: State
     tables: ListTables
+    numbering: Numbering
     sync: str
     activation: str
     destination: str
@@ -43,8 +44,8 @@ class Journal:
         """Record the vendor's answer to one batch."""
         now = datetime.now(UTC)
         outcomes = [outcome for outcome in report.outcomes if _says_something(outcome)]
-        self._insert_outcomes(connection, number, outcomes)
-        self._insert_rejections(connection, number, operation, outcomes, now)
+        self._insert_outcomes(connection, outcomes)
+        self._insert_rejections(connection, operation, outcomes, now)
         self._insert_consents(connection, number, outcomes, now)
         self.close(connection, [number])
 
@@ -53,7 +54,7 @@ class Journal:
         done = self.state.batch.update().where(self._batches(numbers))
         connection.execute(done.values(status=DONE, answered_at=datetime.now(UTC)))
 
-    def _insert_outcomes(self, connection: Connection, number: int, outcomes: Sequence[Outcome]) -> None:
+    def _insert_outcomes(self, connection: Connection, outcomes: Sequence[Outcome]) -> None:
         if not outcomes:
             return
         rows = json_rows(
@@ -66,20 +67,18 @@ class Journal:
             },
         )
         values = [[o.identifier, o.status.value, o.vendor_id, _recheck(o)] for o in outcomes]
-        constants = (sa.literal(self.sync), sa.cast(sa.literal(number), sa.BigInteger))
         columns = (rows.c.identifier, rows.c.status, rows.c.vendor_id, rows.c.recheck)
         self._insert(
             connection,
             self.state.outcome,
-            ["sync", "batch", "identifier", "status", "vendor_id", "recheck"],
-            sa.select(*constants, *columns),
+            ["sync", "identifier", "status", "vendor_id", "recheck"],
+            sa.select(sa.literal(self.sync), *columns),
             values,
         )
 
     def _insert_rejections(
-        self, connection: Connection, number: int, operation: str, outcomes: Sequence[Outcome], now: datetime
+        self, connection: Connection, operation: str, outcomes: Sequence[Outcome], now: datetime
     ) -> None:
-        del number
         values = [
             [o.identifier, issue.channel, issue.reason, issue.detail, issue.recheck.value]
             for o in outcomes
@@ -124,7 +123,7 @@ class Journal:
             "logged_at": sa.literal(now, table.c.logged_at.type),
             "user_key": sa.cast(change.c.user_key, sa.String),
         }
-        same = (change.c.identifier == rows.c.identifier) & (change.c.batch == number)
+        same = (change.c.identifier == rows.c.identifier) & change.c.seq.between(number, number + self._largest)
         query = sa.select(*constants.values(), *rows.c).select_from(rows.outerjoin(change, same))
         self._insert(connection, table, [*constants, *(column.name for column in rows.c)], query, values)
 
@@ -140,19 +139,26 @@ class Journal:
         Returns how many members that are. Their consent may have been written, and the log says so.
         """
         batch, change, outcome = self.state.batch, self.tables.change, self.state.outcome
-        open_numbers = list(
-            connection.scalars(sa.select(batch.c.number).where(batch.c.sync == self.sync, batch.c.status == SENT))
-        )
+        sent = sa.select(batch.c.number).where(batch.c.sync == self.sync, batch.c.status == SENT)
+        open_numbers = list(connection.scalars(sent))
         if not open_numbers:
             return 0
-        members = change.c.batch.in_(open_numbers)
+        members = self.numbering.batch(change).in_(sent)
         doubtful = sa.select(
-            sa.literal(self.sync), change.c.batch, change.c.identifier, sa.literal(Status.RETRY.value)
+            sa.literal(self.sync),
+            change.c.identifier,
+            sa.literal(Status.RETRY.value),
+            sa.literal(Recheck.NEXT_SYNC.value),
         ).where(members)
-        connection.execute(outcome.insert().from_select(["sync", "batch", "identifier", "status"], doubtful))
+        names = ["sync", "identifier", "status", "recheck"]
+        opened = connection.execute(outcome.insert().from_select(names, doubtful)).rowcount
         self._log_uncertain(connection, members)
         self.close(connection, open_numbers)
-        return int(connection.scalar(sa.select(sa.func.count()).select_from(change).where(members)) or 0)
+        return int(opened)
+
+    @property
+    def _largest(self) -> int:
+        return max(self.numbering.sizes.values()) - 1
 
     def _log_uncertain(self, connection: Connection, members: sa.ColumnElement[bool]) -> None:
         change, log = self.tables.change, self.state.consent_log

@@ -43,7 +43,7 @@ GIVE_UP_AFTER = 3
 class BatchRef:
     number: int
     operation: Operation
-    size: int
+    last: int
 
 
 @dataclass
@@ -91,14 +91,16 @@ class Deliverer:
                 ]
                 room = 0 if self.result.stopped else IN_FLIGHT + 1 - len(running)
                 running.update(self._start(pool, list(islice(pending, room)), answers))
-                self.result.delivered += sum(batch.size for batch, _ in answers)
+                self.result.delivered += sum(
+                    len(report.outcomes) or batch.last - batch.number + 1 for batch, report in answers
+                )
                 self.progress(self.result.delivered)
         return self.result
 
     def _planned(self) -> Sequence[BatchRef]:
         batch = self.journal.state.batch
         query = (
-            sa.select(batch.c.number, batch.c.operation, batch.c.size)
+            sa.select(batch.c.number, batch.c.operation, batch.c.last)
             .where(
                 batch.c.sync == self.journal.sync,
                 batch.c.status == PLANNED,
@@ -156,13 +158,10 @@ class Deliverer:
         if not batches:
             return read
         change = self.journal.tables.change
-        numbers = [batch.number for batch in batches]
-        query = sa.select(*self._columns(change)).where(change.c.batch.between(min(numbers), max(numbers)))
         make = member_maker(self.journal)
-        for row in _tuples(connection, query):
-            members = read.get(row[0])
-            if members is not None:
-                members.append(make(row))
+        for batch in batches:
+            query = sa.select(*self._columns(change)).where(change.c.seq.between(batch.number, batch.last))
+            read[batch.number] = [make(row) for row in _tuples(connection, query.order_by(change.c.seq))]
         return read
 
     def _columns(self, change: sa.Table) -> list[sa.Column[Any]]:
@@ -170,7 +169,7 @@ class Deliverer:
         values = [change.c[column.column] for column in tables.columns]
         previous = [change.c[column.previous] for column in tables.columns]
         evidence = [change.c[f"{channel}_{part}"] for channel in tables.channels for part in ("status", "at", "own")]
-        fixed = [change.c.batch, change.c.operation, change.c.identifier, change.c.vendor_id]
+        fixed = [change.c.operation, change.c.identifier, change.c.vendor_id]
         return [*fixed, *values, *previous, *evidence]
 
 
@@ -182,12 +181,12 @@ def member_maker(journal: Journal) -> Callable[[tuple[Any, ...]], Member]:
     """A function from a row of the change table to a Member; the column order is `Deliverer._columns`."""
     names = [column.attribute for column in journal.tables.columns]
     channels = journal.tables.channels
-    first, second = 4, 4 + len(names)
+    first, second = 3, 3 + len(names)
     third = second + len(names)
 
     def make(row: tuple[Any, ...]) -> Member:
-        previous = None if row[1] == Operation.ADD.value else dict(zip(names, row[second:third], strict=True))
-        member = Member(row[2], dict(zip(names, row[first:second], strict=True)), row[3], previous)
+        previous = None if row[0] == Operation.ADD.value else dict(zip(names, row[second:third], strict=True))
+        member = Member(row[1], dict(zip(names, row[first:second], strict=True)), row[2], previous)
         for number, channel in enumerate(channels):
             start = third + 3 * number
             member.evidence[channel] = Evidence(row[start], row[start + 1], row[start + 2])

@@ -40,6 +40,10 @@ class Desired:
             ]
         )
 
+    def has_identifier(self) -> sa.ColumnElement[bool]:
+        """Whether a user has any identifier that is not blank; cheaper than normalising it."""
+        return sa.or_(*(_trimmed(self.values[column]) != "" for column in self.identifier_columns))
+
     def joined(self) -> sa.Join:
         return self.members.join(self.users, self.key == self.members.c.user_key)
 
@@ -52,13 +56,21 @@ def identifier_expression(sources: Sequence[tuple[str, sa.ColumnElement[Any]]]) 
 
 def normalise(kind: str, column: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
     """One spelling for one address: trimmed, e-mail in lower case, phones without punctuation; blank is NULL."""
-    text: sa.ColumnElement[Any] = column if isinstance(column.type, sa.String) else sa.cast(column, sa.String)
+    text = _text(column)
     if kind == "email":
         text = sa.func.lower(text)
     if kind == "phone":
         for mark in PHONE_PUNCTUATION:
             text = sa.func.replace(text, mark, "")
     return sa.func.nullif(sa.func.trim(text), "", type_=sa.String())
+
+
+def _text(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    return column if isinstance(column.type, sa.String) else sa.cast(column, sa.String)
+
+
+def _trimmed(column: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
+    return sa.func.coalesce(sa.func.trim(_text(column)), "", type_=sa.String())
 
 
 def mapped_fields(activation: EffectiveActivation) -> dict[str, str]:

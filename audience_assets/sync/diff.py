@@ -1,6 +1,6 @@
 """The difference between an audience and its ledger, written to the change table in SQL alone.
 
-Users are compared by key and raw mapped columns, so that a user who did not change costs one index look-up;
+Users are compared by key and raw mapped columns, so that a user who did not change costs one ordered look-up;
 identifiers are normalised, de-duplicated and matched against the ledger only for those who did. A change of
 address is one removal and one addition, because the ledger is keyed by identifier; removing one of two users
 who share an address removes nothing.
@@ -8,7 +8,6 @@ who share an address removes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from audience_assets.destinations.base import Operation, Recheck
 from audience_assets.sync.desired import Desired
-from audience_assets.sync.numbers import DROP, FIRST_BATCH, RELINK, batch_number
+from audience_assets.sync.numbers import DROP, RELINK, Numbering
 from audience_assets.warehouse.state import ListTables
 
 MEMBER = "member"
@@ -25,15 +24,17 @@ ABSENT = "absent"
 REJECTED = "rejected"
 IN_DOUBT = "in_doubt"
 IN_LIST = (MEMBER, IN_DOUBT)
+# A user who is in the ledger and has no identifier any more.
+LOST = "lost"
 
 
 @dataclass(frozen=True)
 class Differ:
-    """Writes the changes of one list. `updates` tells whether the service has anything to update."""
+    """Writes the changes of one list. `tracked_columns` of the desired side decide what is an update."""
 
     tables: ListTables
     desired: Desired
-    batch_sizes: Mapping[Operation, int]
+    numbering: Numbering
 
     def write(self, connection: Connection, *, ledger_is_empty: bool) -> int:
         """Fill the change table. Runs in the caller's transaction.
@@ -41,48 +42,55 @@ class Differ:
         Returns how many users of the audience stand behind another user with the same identifier.
         """
         connection.execute(self.tables.change.delete())
-        self._insert_fresh(connection)
-        duplicates = self._drop_duplicates(connection)
         if ledger_is_empty:
-            return duplicates
-        duplicates += self._drop_held(connection)
-        self._renumber(connection)
+            self._insert_everybody(connection)
+            return self._drop_duplicates(connection)
+        self._insert_fresh(connection)
+        duplicates = self._drop_duplicates(connection) + self._drop_held(connection)
         self._insert_gone(connection)
         self._keep_shared_contacts(connection)
+        self._number(connection)
         return duplicates
 
-    def _same_values(self, ledger: sa.FromClause) -> list[sa.ColumnElement[bool]]:
-        return [
-            ledger.c[column.column].is_not_distinct_from(self.desired.values[column.column])
-            for column in self.desired.columns
-        ]
+    def _insert(self, connection: Connection, values: dict[str, Any], query: sa.Select[Any]) -> None:
+        """Insert rows in the order they come; their number is their place."""
+        change, number = self.tables.change, sa.func.row_number().over()
+        if connection.dialect.name != "sqlite":
+            offset = sa.select(sa.func.coalesce(sa.func.max(change.c.seq), 0)).scalar_subquery()
+            values = {"seq": number + offset, **values}
+        connection.execute(change.insert().from_select(list(values), query.with_only_columns(*values.values())))
+
+    def _wanted_values(self) -> dict[str, Any]:
+        desired = self.desired
+        columns = {column.column: desired.values[column.column] for column in desired.columns}
+        return {"user_key": desired.members.c.user_key, "identifier": desired.identifier(), **columns}
+
+    def _insert_everybody(self, connection: Connection) -> None:
+        """The first sync: everybody who has an identifier is an addition."""
+        values = {"operation": sa.literal(Operation.ADD.value), **self._wanted_values()}
+        query = sa.select(*values.values()).select_from(self.desired.joined()).where(self.desired.has_identifier())
+        self._insert(connection, values, query)
 
     def _insert_fresh(self, connection: Connection) -> None:
         """Everybody in the audience who is not in the ledger exactly so, as additions, updates or relinks."""
-        change, desired = self.tables.change, self.desired
-        ledger, holder = self.tables.ledger.alias("known"), self.tables.ledger.alias("holder")
-        identifier = desired.identifier()
-        position = sa.func.row_number().over()
-        settled = ledger.c.recheck.is_distinct_from(Recheck.NEXT_SYNC.value) & ledger.c.status.in_((MEMBER, REJECTED))
-        unchanged = (ledger.c.user_key == desired.members.c.user_key) & sa.and_(*self._same_values(ledger)) & settled
+        desired = self.desired
+        known, holder = self.tables.ledger.alias("known"), self.tables.ledger.alias("holder")
         columns = [column.column for column in desired.columns]
-        rows = (
-            sa.select(
-                batch_number(Operation.ADD, position, self.batch_sizes[Operation.ADD]),
-                position,
-                self._operation(holder),
-                desired.members.c.user_key,
-                identifier,
-                holder.c.vendor_id,
-                *(desired.values[column] for column in columns),
-                *(holder.c[column] for column in columns),
-            )
-            .select_from(desired.joined().outerjoin(holder, holder.c.identifier == identifier))
-            .where(identifier.is_not(None), ~sa.exists().where(unchanged))
+        differs = sa.or_(
+            known.c.user_key.is_(None),
+            known.c.due != 0,
+            *(known.c[column].is_distinct_from(desired.values[column]) for column in columns),
         )
-        names = ["batch", "seq", "operation", "user_key", "identifier", "vendor_id", *columns]
-        names += [column.previous for column in desired.columns]
-        connection.execute(change.insert().from_select(names, rows))
+        values = {
+            "operation": self._operation(holder),
+            **self._wanted_values(),
+            "vendor_id": holder.c.vendor_id,
+            **{column.previous: holder.c[column.column] for column in desired.columns},
+        }
+        pairs = desired.joined().outerjoin(known, known.c.user_key == desired.members.c.user_key)
+        pairs = pairs.outerjoin(holder, holder.c.identifier == desired.identifier())
+        something = desired.has_identifier() | known.c.user_key.is_not(None)
+        self._insert(connection, values, sa.select(*values.values()).select_from(pairs).where(differs, something))
 
     def _operation(self, holder: sa.FromClause) -> sa.ColumnElement[str]:
         tracked = [
@@ -90,6 +98,7 @@ class Differ:
         ]
         again = holder.c.recheck == Recheck.NEXT_SYNC.value
         return sa.case(
+            (~self.desired.has_identifier(), LOST),
             (holder.c.status.is_distinct_from(MEMBER), Operation.ADD.value),
             (sa.or_(again, *tracked), Operation.UPDATE.value),
             else_=RELINK,
@@ -100,17 +109,30 @@ class Differ:
         change, duplicate = self.tables.change, self.tables.duplicate
         connection.execute(duplicate.delete())
         groups = (
-            sa.select(change.c.identifier, sa.func.min(change.c.user_key), sa.func.count())
+            sa.select(change.c.identifier, sa.func.min(change.c.user_key), sa.func.count(change.c.user_key.distinct()))
+            .where(change.c.identifier.is_not(None))
             .group_by(change.c.identifier)
             .having(sa.func.count() > 1)
         )
         connection.execute(duplicate.insert().from_select(["identifier", "keep", "users"], groups))
-        count = connection.scalar(sa.select(sa.func.coalesce(sa.func.sum(duplicate.c.users - 1), 0)))
-        if not count:
+        count = connection.scalar(sa.select(sa.func.sum(duplicate.c.users - 1)))
+        if count is None:
             return 0
         loses = (duplicate.c.identifier == change.c.identifier) & (duplicate.c.keep != change.c.user_key)
         connection.execute(change.delete().where(sa.exists().where(loses)))
+        self._drop_copies(connection)
         return int(count)
+
+    def _drop_copies(self, connection: Connection) -> None:
+        """A user with two ledger rows (a change of address that was interrupted) was compared with both."""
+        change, duplicate = self.tables.change, self.tables.duplicate
+        first = (
+            sa.select(sa.func.min(change.c.seq))
+            .where(change.c.identifier.in_(sa.select(duplicate.c.identifier)))
+            .group_by(change.c.identifier)
+        )
+        copies = change.c.identifier.in_(sa.select(duplicate.c.identifier)) & ~change.c.seq.in_(first)
+        connection.execute(change.delete().where(copies))
 
     def _drop_held(self, connection: Connection) -> int:
         """A user whose identifier is held by a smaller key that still wants it changes nothing."""
@@ -121,88 +143,53 @@ class Differ:
             .where(desired.members.c.user_key == holder.c.user_key, *self._same_identifiers(holder))
         )
         held = (holder.c.identifier == change.c.identifier) & (holder.c.user_key < change.c.user_key)
-        held &= holder.c.status.in_((MEMBER, REJECTED)) & still
+        held &= (holder.c.due == 0) & still
         return int(connection.execute(change.delete().where(sa.exists().where(held))).rowcount)
 
     def _same_identifiers(self, ledger: sa.FromClause) -> list[sa.ColumnElement[bool]]:
         values = self.desired.values
         return [ledger.c[name].is_not_distinct_from(values[name]) for name in self.desired.identifier_columns]
 
-    def _renumber(self, connection: Connection) -> None:
-        """Give each operation batches of its own size; a plan of additions alone is numbered already."""
-        change = self.tables.change
-        mixed = sa.select(sa.exists().where(change.c.operation != Operation.ADD.value))
-        if not connection.scalar(mixed):
-            return
-        position = sa.func.row_number().over(partition_by=change.c.operation, order_by=change.c.seq)
-        placed = sa.select(change.c.seq, change.c.operation, position.label("position")).subquery("placed")
-        sizes = {**self.batch_sizes, RELINK: self.batch_sizes[Operation.ADD]}
-        number = sa.case(
-            *(
-                (
-                    placed.c.operation == str(operation),
-                    batch_number(operation, placed.c.position, sizes[operation]),
-                )
-                for operation in (Operation.UPDATE, RELINK)
-            ),
-            else_=batch_number(Operation.ADD, placed.c.position, sizes[Operation.ADD]),
-        )
-        numbered = sa.select(placed.c.seq, number.label("batch")).subquery("numbered")
-        connection.execute(change.update().values(batch=numbered.c.batch).where(numbered.c.seq == change.c.seq))
-
     def _insert_gone(self, connection: Connection) -> None:
-        """Ledger rows that nobody in the audience stands for any more: removals, or drops if never in the list."""
-        change, ledger, desired = self.tables.change, self.tables.ledger, self.desired
-        wanted = sa.exists(
-            sa.select(sa.literal(1))
-            .select_from(desired.joined())
-            .where(desired.members.c.user_key == ledger.c.user_key, *self._same_identifiers(ledger))
-        )
+        """Ledger rows that nobody in the audience stands for any more: removals, or drops if never in the list.
+
+        Their user left the segment, or is among the changes just found and has another identifier or none.
+        """
+        change, ledger, members = self.tables.change, self.tables.ledger, self.desired.members
+        left = ~sa.exists().where(members.c.user_key == ledger.c.user_key)
+        moved = ledger.c.user_key.in_(sa.select(change.c.user_key))
+        claimed = ledger.c.identifier.in_(sa.select(change.c.identifier).where(change.c.identifier.is_not(None)))
         listed = ledger.c.status.in_(IN_LIST)
-        claimed = ledger.c.identifier.in_(sa.select(change.c.identifier))
-        columns = [column.column for column in desired.columns]
-        previous = [column.previous for column in desired.columns]
-        for operation, condition in ((Operation.REMOVE, listed), (DROP, ~listed)):
-            position = sa.func.row_number().over()
-            rows = sa.select(
-                batch_number(operation, position, self.batch_sizes[Operation.REMOVE]),
-                position + FIRST_BATCH[operation],
-                sa.literal(str(operation)),
-                ledger.c.user_key,
-                ledger.c.identifier,
-                ledger.c.vendor_id,
-                *(ledger.c[column] for column in columns),
-                *(ledger.c[column] for column in columns),
-            ).where(condition, ~wanted, ~claimed)
-            names = ["batch", "seq", "operation", "user_key", "identifier", "vendor_id", *columns, *previous]
-            connection.execute(change.insert().from_select(names, rows))
+        values = {
+            "operation": sa.case((listed, Operation.REMOVE.value), else_=DROP),
+            "user_key": ledger.c.user_key,
+            "identifier": ledger.c.identifier,
+            "vendor_id": ledger.c.vendor_id,
+            **{column.column: ledger.c[column.column] for column in self.desired.columns},
+            **{column.previous: ledger.c[column.column] for column in self.desired.columns},
+        }
+        self._insert(connection, values, sa.select(*values.values()).where(left | moved, ~claimed))
+        connection.execute(change.delete().where(change.c.operation == LOST))
 
     def _keep_shared_contacts(self, connection: Connection) -> None:
         """Two spellings of one phone are one contact at the vendor: while one stays, the other is only dropped."""
         change, ledger = self.tables.change, self.tables.ledger
-        leaving = sa.select(change.c.identifier).where(change.c.operation == Operation.REMOVE.value)
-        contacts = sa.select(change.c.vendor_id).where(
-            change.c.operation == Operation.REMOVE.value, change.c.vendor_id.is_not(None)
-        )
+        removal = change.c.operation == Operation.REMOVE.value
+        contacts = sa.select(change.c.vendor_id).where(removal, change.c.vendor_id.is_not(None))
+        if not connection.scalar(sa.select(sa.exists(contacts))):
+            return
+        leaving = sa.select(change.c.identifier).where(removal)
         stays = sa.select(ledger.c.vendor_id).where(
             ledger.c.vendor_id.in_(contacts), ledger.c.status == MEMBER, ~ledger.c.identifier.in_(leaving)
         )
-        connection.execute(
-            change.update()
-            .where(change.c.operation == Operation.REMOVE.value, change.c.vendor_id.in_(stays))
-            .values(
-                operation=DROP,
-                batch=change.c.batch - FIRST_BATCH[Operation.REMOVE] + FIRST_BATCH[DROP],
-                seq=change.c.seq + FIRST_BATCH[DROP],
-            )
-        )
+        connection.execute(change.update().where(removal, change.c.vendor_id.in_(stays)).values(operation=DROP))
 
-
-def count_operations(connection: Connection, change: sa.Table) -> list[tuple[int, str, int]]:
-    """Batch number, operation and size of every batch, in order."""
-    rows: Any = connection.execute(
-        sa.select(change.c.batch, change.c.operation, sa.func.count())
-        .group_by(change.c.batch, change.c.operation)
-        .order_by(change.c.batch)
-    )
-    return [(int(row[0]), str(row[1]), int(row[2])) for row in rows]
+    def _number(self, connection: Connection) -> None:
+        """Give each operation a range of its own, without gaps, so that its batches are full."""
+        change = self.tables.change
+        position = sa.func.row_number().over(partition_by=change.c.operation, order_by=change.c.seq)
+        placed = sa.select(change.c.seq, change.c.operation, position.label("position")).subquery("placed")
+        operations = (*(operation.value for operation in Operation), RELINK, DROP)
+        base = sa.case(*((placed.c.operation == name, self.numbering.base(name)) for name in operations), else_=0)
+        numbered = sa.select(placed.c.seq, (base + placed.c.position).label("number")).subquery("numbered")
+        connection.execute(change.update().values(seq=numbered.c.number).where(numbered.c.seq == change.c.seq))

@@ -116,7 +116,7 @@ class _Run:
 
     def _journal(self, sync: str) -> Journal:
         activation = self.planner.activation
-        return Journal(self.runtime.state, self.tables, sync, self.name, activation.destination)
+        return Journal(self.runtime.state, self.tables, self.planner.numbering, sync, self.name, activation.destination)
 
     def _recover(self, lease: Lease) -> int:
         """Finish what an interrupted sync left: merge its answers and leave its open batches to today's plan."""
@@ -127,7 +127,7 @@ class _Run:
             opened = 0
             for unfinished in list(connection.scalars(query)):
                 opened += self._journal(unfinished).leave_open(connection)
-                merge(connection, self.runtime.state, self.tables, unfinished, self.name)
+                self._merge(connection, unfinished)
                 connection.execute(
                     sync.update()
                     .where(sync.c.id == unfinished)
@@ -249,7 +249,7 @@ class _Run:
                 connection.execute(
                     registry.update()
                     .where(registry.c.activation == self.name)
-                    .values(vendor_list_id=None, name=None, url=None, facts=None)
+                    .values(vendor_list_id=None, name=None, url=None, facts=None, sizes=None)
                 )
 
     def _send(self, lease: Lease, service: ListService, target: ListRef, plan: Plan) -> Delivery:
@@ -267,17 +267,28 @@ class _Run:
 
     def _conclude(self, lease: Lease, plan: Plan, target: ListRef, delivery: Delivery, recovered: int) -> SyncReport:
         """Merge what was answered, write the report and close the sync."""
-        state = self.runtime.state
         with self.runtime.engine.begin() as connection:
             lease.assert_held(connection)
             left = self._journal(self.sync).leave_open(connection)
-            answers = merge(connection, state, self.tables, self.sync, self.name)
-            after = self.planner.ledger_sizes(connection, self.tables)
+            answers, after = self._merge(connection, self.sync)
             report = self._report(connection, plan, target, delivery, answers, after, recovered, left)
             error = str(delivery.fatal or delivery.retriable or "") or None
             self._finish(connection, FAILED if delivery.fatal else report.state, error, report)
         self._tell("done", plan.counts.changes, plan.counts.changes, plan.floor_seconds)
         return report
+
+    def _merge(self, connection: Connection, sync: str) -> tuple[dict[tuple[str, str], int], dict[str, int]]:
+        """Answers by operation and status, and the ledger's sizes after them."""
+        state, planner = self.runtime.state, self.planner
+        untouched = not connection.scalar(sa.select(sa.exists().select_from(self.tables.change)))
+        if untouched:
+            return {}, planner.known_sizes(connection, self.tables)
+        answers = merge(connection, state, self.tables, sync, self.name, planner.numbering)
+        sizes = planner.ledger_sizes(connection, self.tables)
+        registry = state.destination_list
+        mine = registry.c.activation == self.name
+        connection.execute(registry.update().where(mine).values(sizes=json.dumps(sizes)))
+        return answers, sizes
 
     def _report(
         self,
@@ -331,7 +342,7 @@ class _Run:
         with self.runtime.engine.begin() as connection:
             lease.assert_held(connection)
             self._journal(self.sync).leave_open(connection)
-            merge(connection, self.runtime.state, self.tables, self.sync, self.name)
+            self._merge(connection, self.sync)
             self._finish(connection, FAILED, str(error) if isinstance(error, Exception) else "interrupted")
 
     def _finish(self, connection: Connection, state: str, error: str | None, report: SyncReport | None = None) -> None:
@@ -352,7 +363,7 @@ class _Run:
         query = (
             sa.select(change.c.operation, change.c.identifier)
             .where(change.c.operation.in_([str(operation) for operation in Operation]))
-            .order_by(change.c.batch, change.c.seq)
+            .order_by(change.c.seq)
             .limit(rows)
         )
         return [dict(row._mapping) for row in connection.execute(query)]  # noqa: SLF001

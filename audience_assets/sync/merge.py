@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from audience_assets.destinations.base import Operation, Recheck, Status
 from audience_assets.sync.acknowledge import DONE
 from audience_assets.sync.diff import ABSENT, IN_DOUBT, MEMBER, REJECTED
-from audience_assets.sync.numbers import DROP, RELINK
+from audience_assets.sync.numbers import DROP, LEDGER_ONLY, RELINK, Numbering
 from audience_assets.warehouse.column_types import UtcDateTime
 from audience_assets.warehouse.state import ListTables, State
 
@@ -18,13 +18,13 @@ ENTERING = (Operation.ADD.value, Operation.UPDATE.value, RELINK)
 
 
 def merge(
-    connection: Connection, state: State, tables: ListTables, sync: str, activation: str
+    connection: Connection, state: State, tables: ListTables, sync: str, activation: str, numbering: Numbering
 ) -> dict[tuple[str, str], int]:
     """Take every answered batch of `sync` into the ledger and clear the plan.
 
     Returns how many members each (operation, status) has. Runs in the caller's transaction.
     """
-    answers = _answers(state, tables, sync)
+    answers = _answers(state, tables, sync, numbering)
     counted = sa.select(answers.c.operation, answers.c.answer, sa.func.count()).group_by(
         answers.c.operation, answers.c.answer
     )
@@ -39,12 +39,10 @@ def merge(
     return counts
 
 
-def _answers(state: State, tables: ListTables, sync: str) -> sa.Subquery:
+def _answers(state: State, tables: ListTables, sync: str, numbering: Numbering) -> sa.Subquery:
     change, batch, outcome = tables.change, state.batch, state.outcome
-    answered = (batch.c.sync == sync) & (batch.c.number == change.c.batch) & (batch.c.status == DONE)
-    said = (
-        (outcome.c.sync == sync) & (outcome.c.batch == change.c.batch) & (outcome.c.identifier == change.c.identifier)
-    )
+    answered = (batch.c.sync == sync) & (batch.c.number == numbering.batch(change)) & (batch.c.status == DONE)
+    said = (outcome.c.sync == sync) & (outcome.c.identifier == change.c.identifier)
     return (
         sa.select(
             change.c.operation,
@@ -56,7 +54,8 @@ def _answers(state: State, tables: ListTables, sync: str) -> sa.Subquery:
             batch.c.answered_at,
             *(change.c[column.column] for column in tables.columns),
         )
-        .select_from(change.join(batch, answered).outerjoin(outcome, said))
+        .select_from(change.outerjoin(batch, answered).outerjoin(outcome, said))
+        .where(batch.c.number.is_not(None) | change.c.operation.in_(LEDGER_ONLY))
         .subquery("answers")
     )
 
@@ -71,6 +70,10 @@ def _status(answers: sa.FromClause, present: sa.ColumnElement[str]) -> sa.Column
         (answers.c.answer == Status.REJECTED.value, REJECTED),
         else_=IN_DOUBT,
     )
+
+
+def _due(answers: sa.FromClause) -> sa.ColumnElement[int]:
+    return sa.case((answers.c.recheck == Recheck.NEXT_SYNC.value, 1), else_=0)
 
 
 def _update_known(connection: Connection, tables: ListTables, answers: sa.Subquery) -> None:
@@ -89,12 +92,13 @@ def _update_known(connection: Connection, tables: ListTables, answers: sa.Subque
             vendor_id=answers.c.vendor_id,
             status=_status(answers, ledger.c.status),
             recheck=sa.case((relinked, ledger.c.recheck), else_=answers.c.recheck),
+            due=sa.case((relinked, ledger.c.due), else_=_due(answers)),
             synced_at=sa.case((relinked, ledger.c.synced_at), else_=answers.c.answered_at),
         )
     )
-    connection.execute(ledger.update().where(same, open_update).values(recheck=Recheck.NEXT_SYNC.value))
+    connection.execute(ledger.update().where(same, open_update).values(recheck=Recheck.NEXT_SYNC.value, due=1))
     open_removal = (answers.c.operation == Operation.REMOVE.value) & (answers.c.answer == Status.RETRY.value)
-    connection.execute(ledger.update().where(same, open_removal).values(status=IN_DOUBT))
+    connection.execute(ledger.update().where(same, open_removal).values(status=IN_DOUBT, due=1))
 
 
 def _remove_gone(connection: Connection, tables: ListTables, answers: sa.Subquery) -> None:
@@ -114,6 +118,7 @@ def _insert_new(connection: Connection, tables: ListTables, answers: sa.Subquery
         answers.c.vendor_id,
         _status(answers, sa.literal(MEMBER)),
         answers.c.recheck,
+        _due(answers),
         sa.type_coerce(answers.c.answered_at, UtcDateTime()),
         answers.c.answered_at,
         *(answers.c[column] for column in columns),
@@ -121,7 +126,7 @@ def _insert_new(connection: Connection, tables: ListTables, answers: sa.Subquery
         answers.c.operation == Operation.ADD.value,
         ~sa.exists().where(ledger.c.identifier == answers.c.identifier),
     )
-    names = ["user_key", "identifier", "vendor_id", "status", "recheck", "since", "synced_at", *columns]
+    names = ["user_key", "identifier", "vendor_id", "status", "recheck", "due", "since", "synced_at", *columns]
     connection.execute(ledger.insert().from_select(names, query))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -14,10 +15,10 @@ from audience_assets.audiences.catalogue import Catalogue
 from audience_assets.consent.evidence import EvidenceSource, fill_evidence, fill_own_opt_outs, reopen_refused
 from audience_assets.destinations.base import CallEstimate, ListService, Operation
 from audience_assets.project.activations import EffectiveActivation
-from audience_assets.sync.acknowledge import DONE, PLANNED
+from audience_assets.sync.acknowledge import PLANNED
 from audience_assets.sync.desired import Desired, mapped_fields, wanted_columns
-from audience_assets.sync.diff import ABSENT, IN_DOUBT, IN_LIST, REJECTED, Differ, count_operations
-from audience_assets.sync.numbers import LEDGER_ONLY
+from audience_assets.sync.diff import ABSENT, IN_DOUBT, IN_LIST, REJECTED, Differ
+from audience_assets.sync.numbers import DELIVERED, Numbering
 from audience_assets.sync.report import PlanCounts
 from audience_assets.warehouse.state import (
     ListTables,
@@ -120,22 +121,32 @@ class Planner:
             tracked_columns=tuple(by_attribute[name] for name in tracked if name in by_attribute),
         )
 
+    @cached_property
+    def numbering(self) -> Numbering:
+        return Numbering(self.runtime.spec(self.name).batch_sizes)
+
     def write(self, connection: Connection, tables: ListTables, sync: str) -> PlanCounts:
         """Write the changes and their batches; the caller commits."""
         desired = self.desired(tables)
-        before = self.ledger_sizes(connection, tables)
+        before = self.known_sizes(connection, tables)
         source = self._evidence_source(desired) if self.channels else None
-        if source and before.get(REJECTED):
+        if source:
             reopen_refused(connection, tables.ledger, source, self.channels, self._event_time)
-        differ = Differ(tables, desired, self.runtime.spec(self.name).batch_sizes)
+        differ = Differ(tables, desired, self.numbering)
         duplicates = differ.write(connection, ledger_is_empty=not before)
-        operations = count_operations(connection, tables.change)
-        if source and any(operation in (Operation.ADD, Operation.UPDATE) for _, operation, _ in operations):
+        operations = self._count_operations(connection, tables)
+        if source and (operations.get(Operation.ADD) or operations.get(Operation.UPDATE)):
             state, change = self.runtime.state, tables.change
             fill_evidence(connection, change, source, self.channels, self._event_time)
             fill_own_opt_outs(connection, change, state.consent_log, self.activation.destination, self.channels)
-        self._write_batches(connection, sync, operations)
+        self._write_batches(connection, tables, sync, operations)
         return self._count(connection, tables, desired, operations, before, duplicates)
+
+    @staticmethod
+    def _count_operations(connection: Connection, tables: ListTables) -> dict[str, int]:
+        change = tables.change
+        grouped = sa.select(change.c.operation, sa.func.count()).group_by(change.c.operation)
+        return {str(row[0]): int(row[1]) for row in connection.execute(grouped)}
 
     def _evidence_source(self, desired: Desired) -> EvidenceSource:
         consent, history = self.activation.consent, self.activation.consent.history
@@ -151,23 +162,36 @@ class Planner:
         history = self.activation.consent.history
         return self.runtime.project.models[history.model].timestamp if history else None
 
-    def _write_batches(self, connection: Connection, sync: str, operations: list[tuple[int, str, int]]) -> None:
-        batch, syncs = self.runtime.state.batch, self.runtime.state.sync
+    def _write_batches(self, connection: Connection, tables: ListTables, sync: str, operations: dict[str, int]) -> None:
+        """One row a batch, named by its first number. Duplicates may have left gaps, so the last number decides."""
+        batch, syncs, change = self.runtime.state.batch, self.runtime.state.sync, tables.change
         # Earlier plans of this list are merged or given up by now.
         earlier = sa.select(syncs.c.id).where(syncs.c.activation == self.name, syncs.c.id != sync)
         connection.execute(batch.delete().where(batch.c.sync.in_(earlier)))
-        rows = [
-            {
-                "sync": sync,
-                "number": number,
-                "operation": operation,
-                "size": size,
-                "status": DONE if operation in LEDGER_ONLY else PLANNED,
-            }
-            for number, operation, size in operations
-        ]
-        if rows:
-            connection.execute(batch.insert(), rows)
+        ends = sa.select(change.c.operation, sa.func.min(change.c.seq), sa.func.max(change.c.seq))
+        for operation, first, last in connection.execute(ends.group_by(change.c.operation)).all():
+            if operation in DELIVERED and operations[operation]:
+                size = self.numbering.size(operation)
+                start = self.numbering.base(operation) + 1 if first < 0 else 1
+                rows = [
+                    {
+                        "sync": sync,
+                        "number": number,
+                        "operation": operation,
+                        "last": number + size - 1,
+                        "status": PLANNED,
+                    }
+                    for number in range(start, last + 1, size)
+                ]
+                connection.execute(batch.insert(), rows)
+
+    def known_sizes(self, connection: Connection, tables: ListTables) -> dict[str, int]:
+        """Members of the ledger by status, as the last merge counted them. Empty if the ledger is, whatever was counted."""
+        registry = self.runtime.state.destination_list
+        if not connection.scalar(sa.select(sa.exists().select_from(tables.ledger))):
+            return {}
+        text = connection.scalar(sa.select(registry.c.sizes).where(registry.c.activation == self.name))
+        return json.loads(text) if text else self.ledger_sizes(connection, tables)
 
     @staticmethod
     def ledger_sizes(connection: Connection, tables: ListTables) -> dict[str, int]:
@@ -180,24 +204,21 @@ class Planner:
         connection: Connection,
         tables: ListTables,
         desired: Desired,
-        operations: list[tuple[int, str, int]],
+        operations: dict[str, int],
         before: dict[str, int],
         duplicates: int,
     ) -> PlanCounts:
-        def total(operation: Operation) -> int:
-            return sum(size for _, name, size in operations if name == operation)
-
         users = connection.scalar(sa.select(sa.func.count()).select_from(desired.members)) or 0
-        added = total(Operation.ADD)
+        added = operations.get(Operation.ADD, 0)
         again = sum(before.get(status, 0) for status in (ABSENT, REJECTED, IN_DOUBT))
         retry = self._count_retries(connection, tables) if added and again else 0
-        unidentified = sa.select(sa.func.count()).select_from(desired.joined()).where(desired.identifier().is_(None))
+        unidentified = sa.select(sa.func.count()).select_from(desired.joined()).where(~desired.has_identifier())
         return PlanCounts(
             audience_users=users,
             members_before=sum(before.get(status, 0) for status in IN_LIST),
             add=added,
-            update=total(Operation.UPDATE),
-            remove=total(Operation.REMOVE),
+            update=operations.get(Operation.UPDATE, 0),
+            remove=operations.get(Operation.REMOVE, 0),
             retry=retry,
             duplicates=duplicates,
             unidentified=int(connection.scalar(unidentified) or 0) if operations else 0,

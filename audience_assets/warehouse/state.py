@@ -97,6 +97,7 @@ class State:
             sa.Column("lease_owner", sa.String),
             sa.Column("lease_until", UtcDateTime),
             sa.Column("approved_plan", sa.String),
+            sa.Column("sizes", sa.String),
         )
         self.sync = self._table(
             "sync",
@@ -116,7 +117,7 @@ class State:
             sa.Column("sync", sa.String, primary_key=True),
             sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
             sa.Column("operation", sa.String, nullable=False),
-            sa.Column("size", sa.BigInteger, nullable=False),
+            sa.Column("last", sa.BigInteger, nullable=False),
             sa.Column("status", sa.String, nullable=False),
             sa.Column("sent_at", UtcDateTime),
             sa.Column("answered_at", UtcDateTime),
@@ -124,9 +125,6 @@ class State:
         self.outcome = self._table(
             "outcome",
             sa.Column("sync", sa.String, primary_key=not self._is_columnar, nullable=False),
-            sa.Column(
-                "batch", sa.BigInteger, primary_key=not self._is_columnar, autoincrement=False, nullable=False
-            ),
             sa.Column("identifier", sa.String, primary_key=not self._is_columnar, nullable=False),
             sa.Column("status", sa.String, nullable=False),
             sa.Column("vendor_id", sa.String),
@@ -210,6 +208,12 @@ class State:
         """Keys of an uploaded list."""
         return self._keyed(f"uploaded_{name}", key_type)
 
+    def _sequence_column(self) -> sa.Column[Any]:
+        """The number of a change. SQLite's row number costs nothing; elsewhere the plan counts."""
+        if self.engine.dialect.name == "sqlite":
+            return sa.Column("seq", sa.Integer, primary_key=True)
+        return sa.Column("seq", sa.BigInteger, primary_key=not self._is_columnar, autoincrement=False, nullable=False)
+
     def _keyed(self, name: str, key_type: str, *columns: sa.Column[Any]) -> sa.Table:
         key = sa.Column(
             "user_key",
@@ -232,12 +236,14 @@ class State:
             f"list_{activation}",
             sa.Column("user_key", key, primary_key=indexed, autoincrement=False, nullable=False),
             sa.Column("identifier", sa.String, primary_key=indexed, nullable=False),
+            # Must be looked at by the next plan whatever its values: absent, in doubt, or due for another try.
+            sa.Column("due", sa.SmallInteger, nullable=False),
+            *values,
             sa.Column("vendor_id", sa.String),
             sa.Column("status", sa.String, nullable=False),
             sa.Column("recheck", sa.String),
             sa.Column("since", UtcDateTime),
             sa.Column("synced_at", UtcDateTime),
-            *values,
             ordered=True,
         )
         if indexed:
@@ -253,16 +259,14 @@ class State:
         ]
         change = self._table(
             f"change_{activation}",
-            sa.Column("batch", sa.BigInteger, primary_key=indexed, autoincrement=False, nullable=False),
-            sa.Column("seq", sa.BigInteger, primary_key=indexed, autoincrement=False, nullable=False),
+            self._sequence_column(),
             sa.Column("operation", sa.String, nullable=False),
             sa.Column("user_key", key, nullable=False),
-            sa.Column("identifier", sa.String, nullable=False),
+            sa.Column("identifier", sa.String),
             sa.Column("vendor_id", sa.String),
             *(sa.Column(column.name, column.type) for column in values),
             *previous,
             *evidence,
-            ordered=True,
         )
         duplicate = self._table(
             f"duplicate_{activation}",

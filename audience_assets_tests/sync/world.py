@@ -21,7 +21,6 @@ from audience_assets.project.models import Model, ModelField, Segment
 from audience_assets.project.project import Project, ProjectFile, WarehouseSettings
 from audience_assets.runtime import Runtime
 from audience_assets.sync import SyncReport, run_sync
-from audience_assets.warehouse.engine import open_warehouse
 from audience_assets.warehouse.state import State
 from audience_assets_tests.sync.vendor import PlainVendor, now, plain_destination
 
@@ -120,12 +119,14 @@ class World:
 OPEN_GUARD = Guard(min_size=0, max_removed_percent=100)
 
 
+def make_runtime(folder: Path, engine: sa.Engine, *, guard: Guard, consent: bool, batch: int = 10) -> Runtime:
+    url = engine.url.render_as_string(hide_password=False)
+    project = make_project(folder, url, folder / "vendor.sqlite", guard=guard, consent=consent)
+    return Runtime(project, engine, State(engine), folder, {"plain": plain_destination(batch)})
+
+
 def make_world(
-    folder: Path, engine: sa.Engine | None = None, *, guard: Guard = OPEN_GUARD, consent: bool = False, batch: int = 10
+    folder: Path, engine: sa.Engine, *, guard: Guard = OPEN_GUARD, consent: bool = False, batch: int = 10
 ) -> World:
-    path = folder / "vendor.sqlite"
-    url = f"sqlite:///{folder / 'warehouse.sqlite'}"
-    project = make_project(folder, url, path, guard=guard, consent=consent)
-    engine = engine or open_warehouse(url)
-    runtime = Runtime(project, engine, State(engine), folder, {"plain": plain_destination(batch)})
-    return World(runtime, PlainVendor(path))
+    runtime = make_runtime(folder, engine, guard=guard, consent=consent, batch=batch)
+    return World(runtime, PlainVendor(folder / "vendor.sqlite"))

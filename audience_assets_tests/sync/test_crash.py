@@ -1,0 +1,102 @@
+"""kill -9 at every step: nothing is lost, nobody is left behind, and the next run finishes the job."""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from audience_assets_tests.sync.killed import sync_until
+from audience_assets_tests.sync.world import World, make_world
+
+MakeWarehouse = Callable[[str], sa.Engine]
+# A fork server that has imported everything starts a process in a few milliseconds.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["audience_assets_tests.sync.killed"])
+
+
+def killed_at(world: World, folder: Path, statement: int, *, consent: bool = False) -> bool:
+    """Sync in a process that dies at a statement. False if it ended before it got there."""
+    url = world.runtime.engine.url.render_as_string(hide_password=False)
+    process = PROCESSES.Process(
+        target=sync_until, args=(str(folder), url, statement), kwargs={"consent": consent}, daemon=True
+    )
+    process.start()
+    process.join()
+    assert process.exitcode in (0, -signal.SIGKILL)
+    return process.exitcode != 0
+
+
+def desire(world: World, rng: random.Random) -> set[str]:
+    """A new audience of about 30, some with shared or changed addresses; returns the identifiers it means."""
+    audience = rng.sample(range(1, 61), 30)
+    people = {key: (f"p{key if rng.random() < 0.9 else rng.randint(1, 60)}@x.com", rng.choice("ab"), key) for key in range(1, 61)}
+    world.set_people(people, audience)
+    return {people[key][0] for key in audience}
+
+
+def every_step(world: World, folder: Path, seed: int, *, consent: bool = False, stride: int = 1) -> int:
+    rng = random.Random(seed)
+    desire(world, rng)
+    world.sync()
+    statement = 1
+    while True:
+        desire(world, rng)
+        before = len(world.vendor.calls())
+        died = killed_at(world, folder, statement, consent=consent)
+        wanted = desire(world, rng)  # the warehouse moves on before the next run
+        report = world.sync()
+        assert report.state in ("delivered", "unchanged"), statement
+        assert set(world.vendor.held()) == wanted, f"killed at statement {statement}"
+        assert set(world.ledger()) == wanted
+        assert set(world.ledger().values()) <= {"member"}
+        assert world.sync().state == "unchanged", "nothing was left open"
+        # In flight at a kill: at most nine batches of ten, besides what both plans needed.
+        assert len(world.vendor.calls()) - before <= 30
+        if not died:
+            return statement
+        statement += stride
+
+
+def test_killed_at_every_statement_on_sqlite(tmp_path: Path, make_warehouse: MakeWarehouse) -> None:
+    steps = every_step(make_world(tmp_path, make_warehouse("sqlite")), tmp_path, seed=1)
+    assert steps > 30, "a sync has that many steps to die at"
+
+
+def test_killed_at_every_third_statement_on_postgres(tmp_path: Path, make_warehouse: MakeWarehouse) -> None:
+    assert every_step(make_world(tmp_path, make_warehouse("postgresql")), tmp_path, seed=2, stride=3) > 30
+
+
+@pytest.mark.parametrize("moment", ["kill_before", "kill_after"])
+def test_killed_inside_a_call(tmp_path: Path, make_warehouse: MakeWarehouse, moment: str) -> None:
+    world = make_world(tmp_path, make_warehouse("sqlite"))
+    rng = random.Random(3)
+    desire(world, rng)
+    world.sync()
+    for call in range(1, 6):
+        desire(world, rng)
+        world.vendor.fail({len(world.vendor.calls()) + call: moment})
+        killed_at(world, tmp_path, 10_000)
+        wanted = desire(world, rng)
+        world.sync()
+        world.sync()
+        assert set(world.vendor.held()) == wanted
+
+
+def test_an_interrupted_consent_is_in_the_log(tmp_path: Path, make_warehouse: MakeWarehouse) -> None:
+    world = make_world(tmp_path, make_warehouse("sqlite"), consent=True)
+    world.set_people({1: ("a@x.com", "rome", 1)}, (1,))
+    world.vendor.fail({1: "kill_after"})
+    assert killed_at(world, tmp_path, 10_000, consent=True)
+    world.set_people({1: ("a@x.com", "rome", 1)}, ())
+    report = world.sync()
+    assert (report.recovered, report.removed) == (1, 1)
+    log = world.runtime.state.consent_log
+    with world.runtime.engine.begin() as connection:
+        rows = connection.execute(sa.select(log.c.identifier, log.c.status, log.c.certain).order_by(log.c.logged_at)).all()
+    assert [tuple(row) for row in rows] == [("a@x.com", "subscribed", False), ("a@x.com", "unsubscribed", True)]

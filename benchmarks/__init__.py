@@ -1,0 +1,1 @@
+"""Benchmarks: each prints its own table. Numbers in the docs come from here."""
