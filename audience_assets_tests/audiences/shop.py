@@ -224,6 +224,8 @@ def load(engine: Engine, rows: Rows) -> None:
         for model, records in rows.items():
             table = catalogue.table(model)
             table.create(connection)
+            if not records:
+                continue
             if engine.dialect.name == "sqlite":
                 untyped = sa.table(table.name, *(sa.column(column.name) for column in table.columns))
                 values = [
