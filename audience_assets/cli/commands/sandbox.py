@@ -9,7 +9,7 @@ from audience_assets.cli.declare import declare
 from audience_assets.cli.session import Session
 from audience_assets.cli.waiting import stop_signals, wait
 from audience_assets.cli.words import plural
-from audience_assets.project.load import PROJECT_FILE
+from audience_assets.project.files import PROJECT as PROJECT_FILE
 from audience_assets.sandbox import Sandbox
 from audience_assets.sandbox.klaviyo import KlaviyoSandbox
 

@@ -19,7 +19,7 @@ from audience_assets.cli.waiting import stop_signals, wait
 from audience_assets.demo.run import demo
 from audience_assets.demo.workspace import FOLDER, Workspace, make_dagster_home
 from audience_assets.errors import AudienceError
-from audience_assets.project.load import PROJECT_FILE
+from audience_assets.project.files import PROJECT as PROJECT_FILE
 from audience_assets.sandbox import Sandbox
 from audience_assets.sandbox.klaviyo import KlaviyoSandbox
 
