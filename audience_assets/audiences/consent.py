@@ -6,7 +6,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from audience_assets.audiences.catalogue import Link
 from audience_assets.audiences.grouped import row_conditions
 from audience_assets.audiences.operands import operand
 from audience_assets.audiences.predicates import predicate
@@ -14,6 +13,7 @@ from audience_assets.audiences.scope import Scope
 from audience_assets.audiences.statement import digest
 from audience_assets.audiences.temporal import within
 from audience_assets.project.conditions import Consent, FieldCondition
+from audience_assets.project.links import Link
 from audience_assets.project.times import window_bounds
 from audience_assets.warehouse.functions import UnicodeLower
 from audience_assets.warehouse.moments import spelled_alike

@@ -8,12 +8,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from audience_assets.audiences.catalogue import Link
 from audience_assets.audiences.predicates import base_conditions, predicate
 from audience_assets.audiences.scope import Place, Scope
 from audience_assets.audiences.statement import digest
 from audience_assets.audiences.temporal import Bounds, within
 from audience_assets.project.conditions import Condition
+from audience_assets.project.links import Link
 
 Build = Callable[[Scope], sa.ColumnElement[Any]]
 

@@ -110,16 +110,15 @@ class World:
     def _compare(self, value: Any, op: str, node: dict[str, Any], model: str, row: Row) -> bool:
         if op == "is_empty":
             return value is None or value.strip(" ") == ""
-        if value is None:
-            return False
-        if op in ("is_set", "is_true", "is_false"):
-            return {"is_set": True, "is_true": value is True, "is_false": value is False}[op]
+        if value is None or op in ("is_set", "is_true", "is_false"):
+            return {"is_set": value is not None, "is_true": value is True, "is_false": value is False}.get(op, False)
+        return self._compare_with(value, op, node, model, row)
+
+    def _compare_with(self, value: Any, op: str, node: dict[str, Any], model: str, row: Row) -> bool:
         wanted = node.get("value")
         if isinstance(wanted, dict):
             other = self.value(wanted["field"], model, row)
-            if other is None:
-                return False
-            return ORDERED[op](value, other)
+            return other is not None and ORDERED[op](value, other)
         if isinstance(value, datetime | date):
             return temporal(value, op, wanted, node.get("bounds", "[]"))
         if isinstance(value, str):
@@ -160,7 +159,7 @@ class World:
         rows = self._rows(model, row, related, node.get("window"), where)
         value = self._measure(node.get("measure", "count"), rows, related)
         if "op" not in node:
-            return (value == 0) if node.get("quantifier") == "none" else value >= 1
+            return bool(value == 0 if node.get("quantifier") == "none" else value >= 1)
         if value is None:
             return False
         if node["op"] == "is_not":
@@ -178,7 +177,9 @@ class World:
             return sum(values)
         if not values:
             return None
-        return {"min": min, "max": max, "avg": lambda v: sum(v) / len(v)}[function](values)
+        if function == "avg":
+            return sum(values) / len(values)
+        return min(values) if function == "min" else max(values)
 
     # Conditions on customers
 
@@ -230,7 +231,7 @@ class World:
         count = spec.get("top") or spec.get("bottom")
         if count:
             return place <= int(count)
-        percent = float(spec.get("top_percent") or spec.get("bottom_percent"))
+        percent = float(spec.get("top_percent") or spec["bottom_percent"])
         return place <= math.floor(percent * len(everyone) / 100 + 1e-9)
 
     def _order(self, by: str, descending: bool) -> Callable[[Row], Any]:
@@ -263,7 +264,9 @@ ORDERED: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def inside(value: Any, low: Any, high: Any, bounds: str) -> bool:
-    return (value >= low if bounds[0] == "[" else value > low) and (value <= high if bounds[1] == "]" else value < high)
+    above = value >= low if bounds[0] == "[" else value > low
+    below = value <= high if bounds[1] == "]" else value < high
+    return bool(above and below)
 
 
 def number(value: Any, op: str, wanted: Any, bounds: str) -> bool:
@@ -307,7 +310,8 @@ def day(value: date, op: str, wanted: Any, bounds: str) -> bool:
     if op == "more_than_ago":
         return value < ago(wanted, AS_OF, TIMEZONE).astimezone(ZoneInfo(TIMEZONE)).date()
     if op == "between":
-        return inside(value, *(resolve_moment(each, AS_OF, TIMEZONE).day for each in wanted), bounds)
+        low, high = (resolve_moment(each, AS_OF, TIMEZONE).day for each in wanted)
+        return inside(value, low, high, bounds)
     return ORDERED[op](value, resolve_moment(wanted, AS_OF, TIMEZONE).day)
 
 
