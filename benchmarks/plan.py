@@ -11,9 +11,11 @@ count. Eight attributes, about 70 bytes a row. Churn: 1 % left, 1 % entered, 2 %
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from audience_assets.project.models import Model, ModelField
 from audience_assets.project.project import Project
 from audience_assets.runtime import Runtime
 from audience_assets.sync.plan import Planner
+from audience_assets.warehouse.column_types import UtcDateTime
 from audience_assets.warehouse.engine import open_warehouse
 from audience_assets.warehouse.state import ListTables, State
 from audience_assets_tests.sync.vendor import plain_destination
@@ -83,20 +86,21 @@ class Bench:
         self._analyze("users", self.segment.fullname)
 
     def _numbers(self, total: int) -> sa.Subquery | sa.CTE:
-        if self.engine.dialect.name != "sqlite":
-            return sa.select(sa.func.generate_series(1, total).label("n")).subquery("numbers") if (
-                self.engine.dialect.name == "postgresql"
-            ) else sa.select(sa.func.unnest(sa.func.generate_series(1, total)).label("n")).subquery("numbers")
+        series = sa.func.generate_series(1, total)
+        if self.engine.dialect.name == "postgresql":
+            return sa.select(series.label("n")).subquery("numbers")
+        if self.engine.dialect.name == "duckdb":
+            return sa.select(sa.func.unnest(series).label("n")).subquery("numbers")
         first = sa.select(sa.literal(1).label("n")).cte("numbers", recursive=True)
         return first.union_all(sa.select(first.c.n + 1).where(first.c.n < total))
 
     def _set_segment(self, connection: Connection, first: int, last: int) -> None:
         connection.execute(self.segment.delete())
-        keys = sa.select(self.users.c.id, sa.literal("2026-01-01")).where(self.users.c.id.between(first, last))
-        entered = sa.cast(sa.literal("2026-01-01 00:00:00"), sa.DateTime) if self.engine.dialect.name != "sqlite" else None
-        if entered is not None:
-            keys = sa.select(self.users.c.id, entered).where(self.users.c.id.between(first, last))
-        connection.execute(self.segment.insert().from_select(["user_key", "entered_at"], keys.order_by(self.users.c.id)))
+        entered = sa.literal(datetime(2026, 1, 1, tzinfo=UTC), UtcDateTime())
+        keys = sa.select(self.users.c.id, entered).where(self.users.c.id.between(first, last))
+        connection.execute(
+            self.segment.insert().from_select(["user_key", "entered_at"], keys.order_by(self.users.c.id))
+        )
 
     def _analyze(self, *names: str) -> None:
         if self.engine.dialect.name == "postgresql":
@@ -114,11 +118,17 @@ class Bench:
         present = users.c.id <= self.members
         with self.engine.begin() as connection:
             connection.execute(ledger.delete())
-            rows = sa.select(users.c.id, email, sa.literal("member"), sa.literal(0), *values).where(present).order_by(users.c.id)
+            rows = (
+                sa.select(users.c.id, email, sa.literal("member"), sa.literal(0), *values)
+                .where(present)
+                .order_by(users.c.id)
+            )
             connection.execute(ledger.insert().from_select(["user_key", "identifier", "status", "due", *columns], rows))
             bare = sa.select(email, *(users.c[name] for name in ATTRIBUTES)).where(present).order_by(email)
             connection.execute(self.bare_ledger.delete())
             connection.execute(self.bare_ledger.insert().from_select(["identifier", *ATTRIBUTES], bare))
+            registry = self.runtime.state.destination_list  # as the merge of the sync before left it
+            connection.execute(registry.update().values(sizes=json.dumps({"member": self.members})))
         self._analyze(ledger.fullname, "bare_ledger")
 
     def churn(self) -> None:
@@ -161,7 +171,8 @@ class Bench:
         return int(connection.scalar(sa.select(sa.func.count()).select_from(plan)) or 0)
 
     def plan(self, connection: Connection) -> int:
-        return self.planner.write(connection, self.tables, "bench").changes
+        first = not connection.scalar(sa.select(sa.exists().select_from(self.tables.ledger)))
+        return self.planner.write(connection, self.tables, "bench", None if first else 0).changes
 
     def measure(self, work: Callable[[Connection], int]) -> tuple[Cost, int]:
         with self.engine.connect() as connection:
@@ -245,7 +256,9 @@ def report(bench: Bench, kind: str, case: str, rounds: int, *, with_pandas: bool
     print(f"{title} plan   {plan[0]}   {plan[0].cpu / bare[0].cpu:.2f} x the bare CPU", flush=True)
     if with_pandas:
         cost, changes = pandas_diff(bench)
-        print(f"{title} pandas {cost}   {cost.cpu / plan[0].cpu:.1f} x the plan's CPU ({changes:,} changes)", flush=True)
+        print(
+            f"{title} pandas {cost}   {cost.cpu / plan[0].cpu:.1f} x the plan's CPU ({changes:,} changes)", flush=True
+        )
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ ABSENT = "absent"
 REJECTED = "rejected"
 IN_DOUBT = "in_doubt"
 IN_LIST = (MEMBER, IN_DOUBT)
-# A user who is in the ledger and has no identifier any more.
+# A user with no identifier, or one that another user stands for: what the ledger holds of them may have to go.
 LOST = "lost"
 
 
@@ -44,12 +44,16 @@ class Differ:
         connection.execute(self.tables.change.delete())
         if ledger_is_empty:
             self._insert_everybody(connection)
-            return self._drop_duplicates(connection)
-        self._insert_fresh(connection)
-        duplicates = self._drop_duplicates(connection) + self._drop_held(connection)
-        self._insert_gone(connection)
-        self._keep_shared_contacts(connection)
-        self._number(connection)
+            duplicates = self._drop_duplicates(connection)
+        else:
+            self._insert_fresh(connection)
+            duplicates = self._drop_duplicates(connection) + self._drop_held(connection)
+            self._insert_gone(connection)
+            self._keep_shared_contacts(connection)
+        if duplicates or not ledger_is_empty:
+            connection.execute(self.tables.change.delete().where(self.tables.change.c.operation == LOST))
+        if not ledger_is_empty:
+            self._number(connection)
         return duplicates
 
     def _insert(self, connection: Connection, values: dict[str, Any], query: sa.Select[Any]) -> None:
@@ -108,31 +112,27 @@ class Differ:
         """Of users who share an identifier the one with the smallest key stands for all."""
         change, duplicate = self.tables.change, self.tables.duplicate
         connection.execute(duplicate.delete())
-        groups = (
-            sa.select(change.c.identifier, sa.func.min(change.c.user_key), sa.func.count(change.c.user_key.distinct()))
-            .where(change.c.identifier.is_not(None))
-            .group_by(change.c.identifier)
-            .having(sa.func.count() > 1)
-        )
-        connection.execute(duplicate.insert().from_select(["identifier", "keep", "users"], groups))
-        count = connection.scalar(sa.select(sa.func.sum(duplicate.c.users - 1)))
-        if count is None:
+        shared = sa.select(change.c.identifier).group_by(change.c.identifier)
+        shared = shared.having(sa.func.count() > 1, change.c.identifier.is_not(None))
+        if not connection.execute(duplicate.insert().from_select(["identifier"], shared)).rowcount:
             return 0
+        among = change.c.identifier.in_(sa.select(duplicate.c.identifier))
+        users = sa.func.count(change.c.user_key.distinct()).label("users")
+        first = sa.select(change.c.identifier, sa.func.min(change.c.user_key).label("keep"), users)
+        kept = first.where(among).group_by(change.c.identifier).subquery("kept")
+        same = kept.c.identifier == duplicate.c.identifier
+        connection.execute(duplicate.update().values(keep=kept.c.keep, users=kept.c.users).where(same))
         loses = (duplicate.c.identifier == change.c.identifier) & (duplicate.c.keep != change.c.user_key)
-        connection.execute(change.delete().where(sa.exists().where(loses)))
+        connection.execute(change.update().where(sa.exists().where(loses)).values(operation=LOST, identifier=None))
         self._drop_copies(connection)
-        return int(count)
+        return int(connection.scalar(sa.select(sa.func.sum(duplicate.c.users - 1))) or 0)
 
     def _drop_copies(self, connection: Connection) -> None:
         """A user with two ledger rows (a change of address that was interrupted) was compared with both."""
         change, duplicate = self.tables.change, self.tables.duplicate
-        first = (
-            sa.select(sa.func.min(change.c.seq))
-            .where(change.c.identifier.in_(sa.select(duplicate.c.identifier)))
-            .group_by(change.c.identifier)
-        )
-        copies = change.c.identifier.in_(sa.select(duplicate.c.identifier)) & ~change.c.seq.in_(first)
-        connection.execute(change.delete().where(copies))
+        among = change.c.identifier.in_(sa.select(duplicate.c.identifier))
+        first = sa.select(sa.func.min(change.c.seq)).where(among).group_by(change.c.identifier)
+        connection.execute(change.delete().where(among, ~change.c.seq.in_(first)))
 
     def _drop_held(self, connection: Connection) -> int:
         """A user whose identifier is held by a smaller key that still wants it changes nothing."""
@@ -144,21 +144,17 @@ class Differ:
         )
         held = (holder.c.identifier == change.c.identifier) & (holder.c.user_key < change.c.user_key)
         held &= (holder.c.due == 0) & still
-        return int(connection.execute(change.delete().where(sa.exists().where(held))).rowcount)
+        lost = change.update().where(sa.exists().where(held)).values(operation=LOST, identifier=None)
+        return int(connection.execute(lost).rowcount)
 
     def _same_identifiers(self, ledger: sa.FromClause) -> list[sa.ColumnElement[bool]]:
         values = self.desired.values
         return [ledger.c[name].is_not_distinct_from(values[name]) for name in self.desired.identifier_columns]
 
     def _insert_gone(self, connection: Connection) -> None:
-        """Ledger rows that nobody in the audience stands for any more: removals, or drops if never in the list.
-
-        Their user left the segment, or is among the changes just found and has another identifier or none.
-        """
+        """Ledger rows that nobody in the audience stands for any more: removals, or drops if never in the list."""
         change, ledger, members = self.tables.change, self.tables.ledger, self.desired.members
-        left = ~sa.exists().where(members.c.user_key == ledger.c.user_key)
-        moved = ledger.c.user_key.in_(sa.select(change.c.user_key))
-        claimed = ledger.c.identifier.in_(sa.select(change.c.identifier).where(change.c.identifier.is_not(None)))
+        present = sa.exists().where(members.c.user_key == ledger.c.user_key)
         listed = ledger.c.status.in_(IN_LIST)
         values = {
             "operation": sa.case((listed, Operation.REMOVE.value), else_=DROP),
@@ -168,8 +164,18 @@ class Differ:
             **{column.column: ledger.c[column.column] for column in self.desired.columns},
             **{column.previous: ledger.c[column.column] for column in self.desired.columns},
         }
-        self._insert(connection, values, sa.select(*values.values()).where(left | moved, ~claimed))
-        connection.execute(change.delete().where(change.c.operation == LOST))
+        query = sa.select(*values.values())
+        # Those who moved to another identifier, or lost theirs, are among the changes just found.
+        moved = change.c.identifier.is_distinct_from(ledger.c.identifier)
+        pairs = change.join(ledger, change.c.user_key == ledger.c.user_key)
+        self._insert(connection, values, query.select_from(pairs).where(moved, present))
+        self._insert(connection, values, query.where(~present))
+        gone = change.c.operation.in_((Operation.REMOVE.value, DROP))
+        stays = change.alias("stays")
+        claimed = sa.select(stays.c.identifier).where(
+            stays.c.operation.not_in((Operation.REMOVE.value, DROP)), stays.c.identifier.is_not(None)
+        )
+        connection.execute(change.delete().where(gone, change.c.identifier.in_(claimed)))
 
     def _keep_shared_contacts(self, connection: Connection) -> None:
         """Two spellings of one phone are one contact at the vendor: while one stays, the other is only dropped."""

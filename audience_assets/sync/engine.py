@@ -83,7 +83,7 @@ class _Run:
         service = self.runtime.service(self.name)
         with hold_lease(self.runtime.engine, self.runtime.state.destination_list, self.name) as lease:
             self._recover(lease)
-            plan = self._plan(lease, service)
+            plan = self._plan(lease, service, recount=True)
             with self.runtime.engine.begin() as connection:
                 rows = self._sample(connection, sample) if sample else []
                 self._finish(connection, PLANNED, None)
@@ -135,11 +135,12 @@ class _Run:
                 )
         return opened
 
-    def _plan(self, lease: Lease, service: ListService) -> Plan:
+    def _plan(self, lease: Lease, service: ListService, *, recount: bool = False) -> Plan:
         self._tell("planning", 0, 0, 0.0)
         state, activation, known = self.runtime.state, self.planner.activation, self._known_list()
         with self.runtime.engine.begin() as connection:
             last = last_report(connection, state, self.name)
+            unidentified = last["counts"]["unidentified"] if last and not recount else None
             _, version = segment_state(connection, state, activation.segment)
             connection.execute(
                 state.sync.insert().values(
@@ -157,7 +158,7 @@ class _Run:
                 # All statements of a plan must see one state of the source tables.
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
-                counts = self.planner.write(connection, self.tables, self.sync)
+                counts = self.planner.write(connection, self.tables, self.sync, unidentified)
                 found = self._violations(connection, counts, last, known)
                 name = fingerprint(connection, self.tables.change) if found else None
         with self.runtime.engine.begin() as connection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -125,8 +125,13 @@ class Planner:
     def numbering(self) -> Numbering:
         return Numbering(self.runtime.spec(self.name).batch_sizes)
 
-    def write(self, connection: Connection, tables: ListTables, sync: str) -> PlanCounts:
-        """Write the changes and their batches; the caller commits."""
+    def write(
+        self, connection: Connection, tables: ListTables, sync: str, unidentified: int | None = None
+    ) -> PlanCounts:
+        """Write the changes and their batches; the caller commits.
+
+        Users without an identifier take a pass of their own to count: `unidentified` is what an earlier sync counted.
+        """
         desired = self.desired(tables)
         before = self.known_sizes(connection, tables)
         source = self._evidence_source(desired) if self.channels else None
@@ -134,19 +139,29 @@ class Planner:
             reopen_refused(connection, tables.ledger, source, self.channels, self._event_time)
         differ = Differ(tables, desired, self.numbering)
         duplicates = differ.write(connection, ledger_is_empty=not before)
-        operations = self._count_operations(connection, tables)
+        ranges = self._ranges(connection, tables, one_operation=not before)
+        operations = {operation: rows for operation, (rows, _, _) in ranges.items()}
         if source and (operations.get(Operation.ADD) or operations.get(Operation.UPDATE)):
             state, change = self.runtime.state, tables.change
             fill_evidence(connection, change, source, self.channels, self._event_time)
             fill_own_opt_outs(connection, change, state.consent_log, self.activation.destination, self.channels)
-        self._write_batches(connection, tables, sync, operations)
-        return self._count(connection, tables, desired, operations, before, duplicates)
+        self._write_batches(connection, sync, ranges)
+        counts = self._count(connection, tables, desired, operations, before, duplicates)
+        if unidentified is None:
+            unidentified = self._count_unidentified(connection, desired)
+        return replace(counts, unidentified=unidentified)
 
     @staticmethod
-    def _count_operations(connection: Connection, tables: ListTables) -> dict[str, int]:
+    def _ranges(connection: Connection, tables: ListTables, *, one_operation: bool) -> dict[str, tuple[int, int, int]]:
+        """Operation -> how many changes it has, its first and its last number."""
         change = tables.change
-        grouped = sa.select(change.c.operation, sa.func.count()).group_by(change.c.operation)
-        return {str(row[0]): int(row[1]) for row in connection.execute(grouped)}
+        figures = (sa.func.count(), sa.func.min(change.c.seq), sa.func.max(change.c.seq))
+        if one_operation:
+            rows = [(Operation.ADD.value, *connection.execute(sa.select(*figures)).one())]
+        else:
+            grouped = sa.select(change.c.operation, *figures).group_by(change.c.operation)
+            rows = [tuple(row) for row in connection.execute(grouped)]
+        return {str(row[0]): (int(row[1]), int(row[2]), int(row[3])) for row in rows if row[1]}
 
     def _evidence_source(self, desired: Desired) -> EvidenceSource:
         consent, history = self.activation.consent, self.activation.consent.history
@@ -162,17 +177,17 @@ class Planner:
         history = self.activation.consent.history
         return self.runtime.project.models[history.model].timestamp if history else None
 
-    def _write_batches(self, connection: Connection, tables: ListTables, sync: str, operations: dict[str, int]) -> None:
+    def _write_batches(self, connection: Connection, sync: str, ranges: dict[str, tuple[int, int, int]]) -> None:
         """One row a batch, named by its first number. Duplicates may have left gaps, so the last number decides."""
-        batch, syncs, change = self.runtime.state.batch, self.runtime.state.sync, tables.change
+        batch, syncs = self.runtime.state.batch, self.runtime.state.sync
         # Earlier plans of this list are merged or given up by now.
         earlier = sa.select(syncs.c.id).where(syncs.c.activation == self.name, syncs.c.id != sync)
         connection.execute(batch.delete().where(batch.c.sync.in_(earlier)))
-        ends = sa.select(change.c.operation, sa.func.min(change.c.seq), sa.func.max(change.c.seq))
-        for operation, first, last in connection.execute(ends.group_by(change.c.operation)).all():
-            if operation in DELIVERED and operations[operation]:
+        for operation, (_, first, last) in ranges.items():
+            if operation in DELIVERED:
                 size = self.numbering.size(operation)
-                start = self.numbering.base(operation) + 1 if first < 0 else 1
+                # Additions alone count from 1; a mixed plan has a range for each operation.
+                start = (self.numbering.base(operation) if first < 0 else 0) + 1
                 rows = [
                     {
                         "sync": sync,
@@ -212,7 +227,6 @@ class Planner:
         added = operations.get(Operation.ADD, 0)
         again = sum(before.get(status, 0) for status in (ABSENT, REJECTED, IN_DOUBT))
         retry = self._count_retries(connection, tables) if added and again else 0
-        unidentified = sa.select(sa.func.count()).select_from(desired.joined()).where(~desired.has_identifier())
         return PlanCounts(
             audience_users=users,
             members_before=sum(before.get(status, 0) for status in IN_LIST),
@@ -221,8 +235,13 @@ class Planner:
             remove=operations.get(Operation.REMOVE, 0),
             retry=retry,
             duplicates=duplicates,
-            unidentified=int(connection.scalar(unidentified) or 0) if operations else 0,
+            unidentified=0,
         )
+
+    @staticmethod
+    def _count_unidentified(connection: Connection, desired: Desired) -> int:
+        query = sa.select(sa.func.count()).select_from(desired.joined()).where(~desired.has_identifier())
+        return int(connection.scalar(query) or 0)
 
     @staticmethod
     def _count_retries(connection: Connection, tables: ListTables) -> int:

@@ -21,7 +21,7 @@ class PlanCounts:
     remove: int
     retry: int  # part of `add`: absent or rejected before and due again
     duplicates: int  # users who share an identifier with the member kept
-    unidentified: int  # users without any mapped identifier
+    unidentified: int  # users without any mapped identifier, as of the first sync or the last `plan`
 
     @property
     def changes(self) -> int:

@@ -271,8 +271,8 @@ class State:
         duplicate = self._table(
             f"duplicate_{activation}",
             sa.Column("identifier", sa.String, primary_key=indexed, nullable=False),
-            sa.Column("keep", key, nullable=False),
-            sa.Column("users", sa.BigInteger, nullable=False),
+            sa.Column("keep", key),
+            sa.Column("users", sa.BigInteger),
             ordered=True,
         )
         return ListTables(ledger, change, duplicate, tuple(columns), tuple(channels))
