@@ -64,8 +64,7 @@ def summary(report: SyncReport) -> Iterator[str | Table]:
         f"  {plural(report.calls, 'call')} in {duration(report.seconds)}; at best {duration(report.floor_seconds)}"
     )
     for name, fact in report.list_facts.items():
-        yield f"\n  {name}: {fact}"
+        yield f"  {name}: {fact}"
     if report.rejections:
         cells = [(r.reason, r.channel or "all", r.operation, f"{r.rows:,}", r.detail or "") for r in report.rejections]
-        yield "\n"
         yield table(None, ("reason", "channel", "while", "rows", "example"), cells, numbers="rows")

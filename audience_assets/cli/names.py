@@ -15,4 +15,4 @@ def known(name: str, kind: str, names: Iterable[str]) -> str:
     if name in every:
         return name
     hint = nearest(name, every) or (f"there are {len(every)}" if every else "the project declares none")
-    raise click.UsageError(f"No {kind} is called {name!r}: {hint}.")
+    raise click.UsageError(f"no {kind} is called {name!r}: {hint}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,10 +14,22 @@ import click
 import orjson
 from dotenv import load_dotenv
 from rich.console import Console
+from rich.text import Text
 
 from audience_assets.project.load import load_project
 from audience_assets.project.project import Project
 from audience_assets.runtime import Runtime
+
+
+FILE_WIDTH = 180
+
+
+def console(*, stderr: bool) -> Console:
+    """As wide as the terminal; in a file or a pipe, wide enough for our tables."""
+    made = Console(stderr=stderr, highlight=False)
+    if not made.is_terminal and "COLUMNS" not in os.environ:
+        made.width = FILE_WIDTH
+    return made
 
 
 @dataclass(frozen=True)
@@ -25,8 +38,8 @@ class Session:
 
     folder: Path
     as_json: bool = False
-    out: Console = field(default_factory=lambda: Console(highlight=False))
-    err: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
+    out: Console = field(default_factory=lambda: console(stderr=False))
+    err: Console = field(default_factory=lambda: console(stderr=True))
 
     @property
     def now(self) -> datetime:
@@ -37,9 +50,10 @@ class Session:
         click.echo(orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode())
 
     def say(self, *renderables: Any) -> None:
-        """Tell a person; silent when a program reads."""
+        """Tell a person; silent when a program reads. Text is not broken into lines here."""
         if not self.as_json:
-            self.out.print(*renderables)
+            for each in renderables:
+                self.out.print(each, markup=False, soft_wrap=isinstance(each, str | Text))
 
     def project(self) -> Project:
         """The checked project. Raises ProjectError."""

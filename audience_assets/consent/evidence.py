@@ -20,6 +20,8 @@ OPTED_IN = "opted_in"
 OPTED_OUT = "opted_out"
 SUBSCRIBED = "subscribed"
 UNSUBSCRIBED = "unsubscribed"
+# Ranks are compared with `< SECOND`: `= 1` makes SQLite index the rank instead of the identifier it then joins on.
+SECOND = 2
 OPTED_IN_HERE = (Operation.ADD.value, Operation.UPDATE.value)
 
 
@@ -65,7 +67,11 @@ class EvidenceSource:
         ranked = sa.select(every.c.identifier, every.c.status, every.c.at, rank.label("rank")).subquery(
             "ranked_consent"
         )
-        return sa.select(ranked.c.identifier, ranked.c.status, ranked.c.at).where(ranked.c.rank == 1).subquery("newest")
+        return (
+            sa.select(ranked.c.identifier, ranked.c.status, ranked.c.at)
+            .where(ranked.c.rank < SECOND)
+            .subquery("newest")
+        )
 
     def _from_events(
         self, history: ConsentEvents, channel: str, among: sa.Select[Any], event_time: str
@@ -136,7 +142,7 @@ def fill_own_opt_outs(
         ranked = sa.select(*columns, rank.label("rank")).where(ours).subquery("own_writes")
         latest = (
             sa.select(ranked.c.identifier, ranked.c.logged_at)
-            .where(ranked.c.rank == 1, ranked.c.status == UNSUBSCRIBED, ranked.c.changed)
+            .where(ranked.c.rank < SECOND, ranked.c.status == UNSUBSCRIBED, ranked.c.changed)
             .subquery("own_opt_out")
         )
         connection.execute(

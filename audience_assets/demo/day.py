@@ -108,7 +108,7 @@ def _is_tidy(person: Any) -> bool:
 def _near_vips(change: _Change) -> list[Any]:
     """One order short of being a VIP."""
     spent = _spending(change.now)
-    short = (spent.c.revenue.between(350, 590), spent.c.orders >= 2)
+    short = (spent.c.revenue.between(350, 590), spent.c.orders >= 2, CUSTOMERS.c.email_consent_at < change.now)
     return change.some(_people(change, *short, spending=spent), 3)
 
 

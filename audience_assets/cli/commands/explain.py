@@ -13,7 +13,9 @@ from audience_assets.cli.session import Session
 from audience_assets.cli.words import table
 from audience_assets.project.activations import EffectiveActivation
 
-NOT_SETTINGS = {"origins"}
+NOT_SETTINGS = {"name", "origins"}
+DERIVED = {"model": "the segment", "destination_type": "the destination"}
+DEFAULT = "built-in default"
 
 
 @declare("explain", click.argument("activation"))
@@ -52,11 +54,13 @@ def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def _origin(name: str, origins: Mapping[str, str]) -> str:
+    if name in DERIVED:
+        return DERIVED[name]
     while name:
         if name in origins:
             return origins[name]
         name = name.rpartition(".")[0]
-    return ""
+    return DEFAULT
 
 
 def _text(value: Any) -> str:
