@@ -61,10 +61,10 @@ class Session:
         return load_project(self.folder)
 
     @contextmanager
-    def runtime(self) -> Iterator[Runtime]:
-        """The opened project. Raises ProjectError or WarehouseError."""
+    def runtime(self, *, create: bool = True) -> Iterator[Runtime]:
+        """The opened project; `create` makes our tables if missing. Raises ProjectError or WarehouseError."""
         self._load_environment()
-        with Runtime.open(self.folder) as runtime:
+        with Runtime.open(self.folder, create=create) as runtime:
             yield runtime
 
     def _load_environment(self) -> None:
