@@ -20,7 +20,6 @@ from audience_assets.project.load import load_project
 from audience_assets.project.project import Project
 from audience_assets.runtime import Runtime
 
-
 FILE_WIDTH = 180
 
 

@@ -1,0 +1,173 @@
+"""Commands that ask or change the vendor, over HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from audience_assets.sandbox import Action, Fault
+from audience_assets_tests.cli.conftest import KEY, Run, Vendor, addresses, answer, replace
+
+
+def members(vendor: Vendor) -> set[str | None]:
+    vendor.account.finish_jobs()
+    return {profile.email for profile in vendor.account.members(vendor.account.list_named("Newsletter").id)}
+
+
+def opt_out_most(project: Path) -> None:
+    """A broken load: consent of half the people is gone."""
+    replace(project / "segments/newsletter.yaml", "status: subscribed", "status: unsubscribed")
+
+
+def test_a_plan_counts_and_writes_nothing(run: Run, vendor: Vendor) -> None:
+    plan = answer(run("plan", "newsletter", "--json"))
+    assert plan["counts"]["add"] > 100
+    assert {each["endpoint"] for each in plan["estimate"]} >= {"get_profiles", "subscribe_profiles"}
+    assert vendor.account.lists == []
+    assert vendor.account.audit == []
+
+
+def test_a_plan_shows_people_only_when_asked(run: Run, vendor: Vendor) -> None:
+    assert not addresses(run("plan", "newsletter").output)
+    assert len(addresses(run("plan", "newsletter", "--sample", "3").output)) == 3
+
+
+def test_a_sync_says_what_it_will_do_and_what_it_did(run: Run, vendor: Vendor) -> None:
+    result = run("sync", "newsletter")
+    assert result.exit_code == 0, result.output
+    assert "changes; the vendor's limits allow it in" in result.stdout
+    assert "opt-in process: double_opt_in" in result.stdout
+    report = answer(run("status", "--json"))[0]
+    assert report["state"] == "delivered"
+    assert report["added"] == report["members"] == len(members(vendor)) > 100
+    assert f"{report['added']} added" in result.stdout
+    assert not addresses(result.output)
+
+
+def test_a_program_reads_a_syncs_report(run: Run, vendor: Vendor) -> None:
+    [report] = answer(run("sync", "--all", "--json"))
+    assert report["activation"] == "newsletter"
+    assert report["added"] == len(members(vendor))
+
+
+def test_rejections_count_reasons_and_show_people_only_when_asked(run: Run, vendor: Vendor) -> None:
+    assert "nobody is refused" in run("rejections", "newsletter").stdout
+    [report] = answer(run("sync", "newsletter", "--json"))
+    counted = answer(run("rejections", "newsletter", "--json"))
+    assert sum(each["rows"] for each in counted["reasons"]) == report["rejected"] > 0
+    assert counted["rows"] == []
+    assert not addresses(run("rejections", "newsletter").output)
+    shown = answer(run("rejections", "newsletter", "--rows", "5", "--json"))["rows"]
+    assert 0 < len(shown) <= 5
+    assert all(each["identifier"] for each in shown)
+
+
+def test_a_guard_stops_with_its_own_code_and_an_approval_goes_through(run: Run, vendor: Vendor, project: Path) -> None:
+    assert run("sync", "newsletter").exit_code == 0
+    before = members(vendor)
+    opt_out_most(project)
+    stopped = run("sync", "newsletter")
+    assert stopped.exit_code == 3
+    assert "max_removed_percent" in stopped.stderr
+    assert members(vendor) == before
+    assert run("status").exit_code == 1
+    plan = run("plan", "newsletter", "--json")
+    assert plan.exit_code == 3
+    fingerprint = answer(plan)["fingerprint"]
+    assert fingerprint in stopped.stderr
+    assert run("sync", "newsletter", "--approve", "0" * 16).exit_code == 3
+    assert run("sync", "newsletter", "--approve", fingerprint).exit_code == 0
+    assert not members(vendor) & before
+
+
+def test_without_refresh_the_last_computed_members_are_delivered(run: Run, vendor: Vendor, project: Path) -> None:
+    run("sync", "newsletter")
+    before = members(vendor)
+    opt_out_most(project)
+    assert run("sync", "newsletter", "--no-refresh").exit_code == 0
+    assert members(vendor) == before
+
+
+def test_what_the_vendor_did_not_answer_is_a_partial_delivery(run: Run, vendor: Vendor, project: Path) -> None:
+    replace(project / "destinations.yaml", "    api_key:", "    tries: 1\n    api_key:")
+    vendor.sandbox.faults.add(Fault(Action.ERROR_BEFORE, endpoint="bulk_subscribe_profiles", status=503))
+    result = run("sync", "newsletter", "--json")
+    assert result.exit_code == 4, result.output
+    assert answer(result)[0]["state"] == "partial"
+    vendor.sandbox.faults.clear()
+    assert run("sync", "newsletter").exit_code == 0
+    assert len(members(vendor)) > 100
+
+
+@pytest.mark.parametrize("arguments", [(), ("newsletter", "--all"), ("--all", "--approve", "0123")])
+def test_a_sync_must_be_told_which_lists(run: Run, arguments: tuple[str, ...]) -> None:
+    assert run("sync", *arguments).exit_code == 2
+
+
+def test_one_failing_list_does_not_keep_the_others(run: Run, vendor: Vendor, project: Path) -> None:
+    (project / "activations/big.yaml").write_text(
+        "segment: big_spenders\ndestination: klaviyo\nguard: {min_size: 100000}\n"
+    )
+    result = run("sync", "--all", "--json")
+    assert result.exit_code == 3
+    states = {each["activation"]: each["state"] for each in answer(result)}
+    assert states == {"big": "stopped", "newsletter": "delivered"}
+
+
+def test_a_wrong_key_fails_with_a_message_that_does_not_show_it(
+    run: Run, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = "pk_wrong_but_secret_all_the_same"
+    monkeypatch.setenv("KLAVIYO_API_KEY", wrong)
+    for arguments in (["sync", "newsletter"], ["doctor"], ["doctor", "--json"]):
+        result = run(*arguments)
+        assert result.exit_code == 1, arguments
+        assert wrong not in result.output
+        assert "Traceback" not in result.output
+
+
+def test_a_missing_variable_is_named(run: Run, vendor: Vendor, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / ".env").unlink()
+    monkeypatch.delenv("KLAVIYO_API_KEY")
+    result = run("sync", "newsletter")
+    assert result.exit_code in (1, 2)
+    assert "KLAVIYO_API_KEY" in result.stderr
+
+
+def test_a_vendor_out_of_reach_is_a_failed_delivery(run: Run, project: Path) -> None:
+    replace(project / "destinations.yaml", "    api_key:", "    tries: 1\n    api_key:")
+    result = run("sync", "newsletter")
+    assert result.exit_code in (1, 4)
+    assert "Traceback" not in result.output
+
+
+def test_the_doctor_finds_everything_well(run: Run, vendor: Vendor) -> None:
+    result = run("doctor", "--json")
+    assert result.exit_code == 0, result.output
+    findings = answer(result)
+    assert {each["subject"] for each in findings} == {"customers", "orders", "consents", "newsletter"}
+    assert all(each["ok"] for each in findings)
+    assert "FAILED" not in run("doctor").stdout
+    assert vendor.account.lists == []
+
+
+def test_the_doctor_names_a_missing_column(run: Run, vendor: Vendor, project: Path) -> None:
+    replace(project / "project.yaml", "amount: {type: number}", "amount: {type: number, column: amont}")
+    result = run("doctor")
+    assert result.exit_code == 1
+    assert "FAILED" in result.stdout
+    assert "amont" in result.stdout
+
+
+def test_no_command_prints_the_key(run: Run, vendor: Vendor) -> None:
+    commands = (
+        ["check"], ["segments"], ["sql", "newsletter"], ["preview", "newsletter"], ["insights", "newsletter"],
+        ["plan", "newsletter"], ["sync", "--all"], ["status"], ["rejections", "newsletter"],
+        ["explain", "newsletter"], ["doctor"],
+    )  # fmt: skip
+    for command in commands:
+        for more in ([], ["--json"]):
+            result = run(*command, *more)
+            assert result.exit_code == 0, (command, result.output)
+            assert KEY not in result.output, command
