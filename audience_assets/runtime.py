@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,15 +24,20 @@ from audience_assets.warehouse.slots import open_slot_log
 from audience_assets.warehouse.state import State
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass
 class Runtime:
-    """Use as a context manager, or call `close`."""
+    """Use as a context manager, or call `close`. `now` dates what a sync writes; leases keep to the machine's clock."""
 
     project: Project
     engine: sa.Engine
     state: State
     limits_folder: Path
     destinations: Mapping[str, DestinationType] = field(default_factory=lambda: DESTINATIONS)
+    now: Callable[[], datetime] = _utc_now
     _limiters: dict[str, SlidingLimiter] = field(default_factory=dict)
 
     @classmethod
@@ -68,7 +73,7 @@ class Runtime:
                 import_history=effective.consent.import_history,
                 default_region=effective.mapping.default_region,
                 limiter=self._limiter(kind.account(settings)),
-                now=lambda: datetime.now(UTC),
+                now=self.now,
             )
         )
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,6 +29,7 @@ class Journal:
     sync: str
     activation: str
     destination: str
+    now: Callable[[], datetime]
 
     def _batches(self, numbers: Sequence[int]) -> sa.ColumnElement[bool]:
         batch = self.state.batch
@@ -38,11 +39,11 @@ class Journal:
         """Before the first byte leaves: from here on the batch's fate is open until it is answered."""
         if numbers:
             sent = self.state.batch.update().where(self._batches(numbers))
-            connection.execute(sent.values(status=SENT, sent_at=datetime.now(UTC)))
+            connection.execute(sent.values(status=SENT, sent_at=self.now()))
 
     def acknowledge(self, connection: Connection, number: int, operation: str, report: Report) -> None:
         """Record the vendor's answer to one batch."""
-        now = datetime.now(UTC)
+        now = self.now()
         outcomes = [outcome for outcome in report.outcomes if _says_something(outcome)]
         self._insert_outcomes(connection, outcomes)
         self._insert_rejections(connection, operation, outcomes, now)
@@ -52,7 +53,7 @@ class Journal:
     def close(self, connection: Connection, numbers: Sequence[int]) -> None:
         """These batches are answered; the merge may take them up."""
         done = self.state.batch.update().where(self._batches(numbers))
-        connection.execute(done.values(status=DONE, answered_at=datetime.now(UTC)))
+        connection.execute(done.values(status=DONE, answered_at=self.now()))
 
     def _insert_outcomes(self, connection: Connection, outcomes: Sequence[Outcome]) -> None:
         if not outcomes:
@@ -175,7 +176,7 @@ class Journal:
                 "basis": sa.literal(INTERRUPTED),
                 "changed": sa.false(),
                 "certain": sa.false(),
-                "logged_at": sa.literal(datetime.now(UTC), log.c.logged_at.type),
+                "logged_at": sa.literal(self.now(), log.c.logged_at.type),
             }
             query = sa.select(*values.values()).where(members, change.c.operation.in_([str(o) for o in DELIVERED]))
             connection.execute(log.insert().from_select(list(values), query))

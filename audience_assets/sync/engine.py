@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -72,7 +72,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.planner = Planner(self.runtime, self.name)
-        self.started = datetime.now(UTC)
+        self.started = self.runtime.now()
         self.clock = time.monotonic()
         self.sync = _sync_id(self.started)
         self.tables: ListTables = self.planner.prepare()
@@ -116,7 +116,10 @@ class _Run:
 
     def _journal(self, sync: str) -> Journal:
         activation = self.planner.activation
-        return Journal(self.runtime.state, self.tables, self.planner.numbering, sync, self.name, activation.destination)
+        runtime, planner = self.runtime, self.planner
+        return Journal(
+            runtime.state, self.tables, planner.numbering, sync, self.name, activation.destination, runtime.now
+        )
 
     def _recover(self, lease: Lease) -> int:
         """Finish what an interrupted sync left: merge its answers and leave its open batches to today's plan."""
@@ -131,7 +134,7 @@ class _Run:
                 connection.execute(
                     sync.update()
                     .where(sync.c.id == unfinished)
-                    .values(state=FAILED, ended_at=datetime.now(UTC), error="interrupted")
+                    .values(state=FAILED, ended_at=self.runtime.now(), error="interrupted")
                 )
         return opened
 
@@ -353,7 +356,7 @@ class _Run:
             .where(sync.c.id == self.sync)
             .values(
                 state=state,
-                ended_at=datetime.now(UTC),
+                ended_at=self.runtime.now(),
                 error=error,
                 report=json.dumps(report.as_dict()) if report else None,
             )
