@@ -1,0 +1,84 @@
+"""Commands that run until told to stop, as processes of their own."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from audience_assets_tests.cli.conftest import Run, Vendor, answer
+
+PATIENCE = 30
+
+
+@contextmanager
+def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """The command line as its own process, which never outlives the test."""
+    command = [sys.executable, "-u", "-m", "audience_assets.cli", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)  # noqa: S603
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def read_until(process: subprocess.Popen[str], pattern: str) -> re.Match[str]:
+    """Read lines until one matches."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        found = re.search(pattern, line)
+        if found:
+            return found
+    raise AssertionError(f"the process ended with {process.wait()} before it said {pattern!r}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_sandbox_serves_until_it_is_stopped(project: Path, number: signal.Signals) -> None:
+    with started("sandbox", "--project", str(project), "--port", "0", "--key", "pk_here") as process:
+        assert int(read_until(process, r"([\d,]+) contacts")[1]) > 300
+        url = read_until(process, r"(http://127\.0\.0\.1:\d+)")[1]
+        headers = {"Authorization": "Klaviyo-API-Key pk_here", "revision": "2026-07-15"}
+        assert requests.get(f"{url}/api/profiles", headers=headers, timeout=PATIENCE).json()["data"]
+        assert requests.get(f"{url}/api/profiles", timeout=PATIENCE).status_code == 401
+        assert requests.get(url, timeout=PATIENCE).ok
+        process.send_signal(number)
+        assert process.wait(PATIENCE) == 0
+        with pytest.raises(requests.ConnectionError):
+            requests.get(url, timeout=PATIENCE)
+
+
+def test_a_taken_port_is_one_message(project: Path, vendor: Vendor) -> None:
+    command = [sys.executable, "-m", "audience_assets.cli", "sandbox", "-p", str(project)]
+    port = str(vendor.sandbox.port)
+    done = subprocess.run([*command, "--port", port], capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 2
+    assert f"Port {port} can't be used" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_interrupted_sync_says_so_and_the_next_one_finishes(run: Run, project: Path, vendor: Vendor) -> None:
+    vendor.sandbox.latency = 0.5
+    with started("sync", "newsletter", "--project", str(project)) as process:
+        deadline = time.monotonic() + PATIENCE
+        while not any(each.endpoint == "get_profiles" for each in vendor.sandbox.requests.newest(10)):
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 130
+    vendor.sandbox.latency = 0.0
+    assert run("sync", "newsletter").exit_code == 0
+    [status] = answer(run("status", "--json"))
+    assert status["state"] in ("delivered", "unchanged")
+    vendor.account.finish_jobs()
+    members = list(vendor.account.members(vendor.account.list_named("Newsletter").id))
+    assert len(members) == status["members"] > 100
