@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect, Engine
+from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.exc import NoSuchModuleError, UnsupportedCompilationError
 
 from audience_assets.audiences.compiler import compile_segment
@@ -44,10 +45,11 @@ def render(statement: sa.Select[Any], dialect: Dialect) -> str:
 def _dialect(name: str) -> Dialect:
     name = {"postgres": "postgresql"}.get(name, name)
     try:
-        found: type[Dialect] = sa.dialects.registry.load(name)
+        found: type[DefaultDialect] = sa.dialects.registry.load(name)
     except NoSuchModuleError as error:
         dialect = unpackaged(name)
         if dialect is None:
             raise WarehouseError(f"There is no dialect {name!r}: choose one of {', '.join(DIALECTS)}") from error
         return dialect
-    return found()
+    # Other parameter styles would double every percent sign.
+    return found(paramstyle="named")

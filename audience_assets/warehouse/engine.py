@@ -36,15 +36,13 @@ def open_warehouse(url: str, *, root: Path | None = None) -> Engine:
         raise WarehouseError(f"No driver for {name!r} is installed: {_install_hint(name)}") from error
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
+    else:
+        _keep_utc(engine)
     return engine
 
 
 def _install_hint(name: str) -> str:
-    return (
-        "pip install 'audience-assets[duckdb]'"
-        if "duckdb" in name
-        else "install its SQLAlchemy dialect with pip"
-    )
+    return "pip install 'audience-assets[duckdb]'" if "duckdb" in name else "install its SQLAlchemy dialect with pip"
 
 
 def _with_driver(url: URL) -> URL:
@@ -53,13 +51,7 @@ def _with_driver(url: URL) -> URL:
 
 def _with_root(url: URL, root: Path | None) -> URL:
     embedded = url.get_backend_name() in ("sqlite", "duckdb")
-    if (
-        embedded
-        and root
-        and url.database
-        and url.database != ":memory:"
-        and not Path(url.database).is_absolute()
-    ):
+    if embedded and root and url.database and url.database != ":memory:" and not Path(url.database).is_absolute():
         return url.set(database=str((root / url.database).resolve()))
     return url
 
@@ -68,6 +60,20 @@ def _engine_options(url: URL) -> dict[str, Any]:
     if url.get_backend_name() == "postgresql":
         return {"pool_pre_ping": True, "pool_size": 8, "isolation_level": "READ COMMITTED"}
     return {}
+
+
+def _keep_utc(engine: Engine) -> None:
+    """Sessions in UTC: else a zoned column would be compared with our UTC bounds in the server's or user's zone."""
+    statement = {"postgresql": "SET TIME ZONE 'UTC'", "duckdb": "SET TimeZone = 'UTC'"}.get(engine.dialect.name)
+    if statement is None:
+        return
+
+    @sa.event.listens_for(engine, "connect")
+    def connect(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute(statement)
+        cursor.close()
+        connection.commit()
 
 
 def _prepare_sqlite(engine: Engine) -> None:

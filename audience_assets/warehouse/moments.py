@@ -73,34 +73,38 @@ def _bounds(*moments: datetime) -> list[sa.BindParameter[datetime]]:
     return [sa.literal(moment, _TimestampBound()) for moment in moments]
 
 
-class _AtOrAfter(FunctionElement[bool]):
-    """`(column, instant, midnight before it)`."""
+class _Comparison(FunctionElement[bool]):
+    """`(column, instant, midnight beyond it)`.
 
+    It has no type on purpose: behind a boolean SQLAlchemy writes `= 1` on SQLite, and no index is used.
+    """
+
+    inherit_cache = True
+    sign: str
+
+
+class _AtOrAfter(_Comparison):
     name = "at_or_after"
-    type = sa.Boolean()
     inherit_cache = True
     sign = ">="
 
 
-class _Before(FunctionElement[bool]):
-    """`(column, instant, midnight after it)`."""
-
+class _Before(_Comparison):
     name = "before"
-    type = sa.Boolean()
     inherit_cache = True
     sign = "<"
 
 
 @compiles(_AtOrAfter)
 @compiles(_Before)
-def _compare(element: _AtOrAfter | _Before, compiler: SQLCompiler, **kw: Any) -> str:
+def _compare(element: _Comparison, compiler: SQLCompiler, **kw: Any) -> str:
     column, instant, _ = element.clauses
     return f"({compiler.process(column, **kw)} {element.sign} {compiler.process(instant, **kw)})"
 
 
 @compiles(_AtOrAfter, "sqlite")
 @compiles(_Before, "sqlite")
-def _compare_text(element: _AtOrAfter | _Before, compiler: SQLCompiler, **kw: Any) -> str:
+def _compare_text(element: _Comparison, compiler: SQLCompiler, **kw: Any) -> str:
     text, instant, day = (compiler.process(clause, **kw) for clause in element.clauses)
     sign = element.sign
     return f"({text} {sign} {day} AND rtrim(replace({text}, 'T', ' '), 'Z') {sign} {instant})"

@@ -150,6 +150,7 @@ ranks = st.fixed_dictionaries(
 samples = st.fixed_dictionaries(
     {"sample": st.fixed_dictionaries({"percent": st.sampled_from(["0", "12.5", "50", "100"]), "salt": st.just("s-1")})}
 )
+items_of_lists = st.sampled_from(["jazz", "O'Neil", "名前", "50%", "", '"'])
 lists = st.just({"list": "friends"})
 
 customers = trees(
@@ -160,6 +161,8 @@ customers = trees(
     | on_time(instants, "created_at")
     | leaf(["vip"], ["is_true", "is_false", "is_set", "is_not_set"])
     | leaf(["interests"], ["is_set", "is_not_set"])
+    | leaf(["interests"], ["includes_any", "includes_all", "includes_none"], value=st.lists(items_of_lists, min_size=1))
+    | leaf(["interests"], ["length_gte", "length_lte"], value=st.sampled_from(["0", "1", "3"]))
     | other_field("city", "nickname", TEXT_OPS)
     | other_field("created_at", "updated_at", TIME_OPS)
     | other_field("ltv", "revenue", NUMBER_OPS)

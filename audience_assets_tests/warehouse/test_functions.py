@@ -45,9 +45,7 @@ def test_buckets_equal_the_golden_vectors(warehouse: Engine) -> None:
 
 
 def test_integer_keys_hash_as_their_text(warehouse: Engine) -> None:
-    assert (
-        one(warehouse, bucket("camp-42", sa.literal(42, sa.BigInteger()))) == 3441 == bucket_of("camp-42", 42)
-    )
+    assert one(warehouse, bucket("camp-42", sa.literal(42, sa.BigInteger()))) == 3441 == bucket_of("camp-42", 42)
 
 
 def test_uuid_keys_hash_as_lower_case_text(warehouse: Engine) -> None:

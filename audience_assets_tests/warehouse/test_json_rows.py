@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import sqlglot
 from sqlalchemy.engine import Engine
+from sqlglot import exp
 
 from audience_assets.warehouse.column_types import UtcDateTime
 from audience_assets.warehouse.json_rows import encode_rows, json_rows
+from audience_assets.warehouse.unpackaged import unpackaged
 
 KINDS: dict[str, sa.types.TypeEngine[Any]] = {
     "text": sa.String(),
@@ -78,3 +81,13 @@ def test_a_time_without_a_zone_is_refused() -> None:
     with pytest.raises(TypeError) as refused:
         encode_rows([(datetime(2026, 1, 1),)])
     assert "zone" in str(refused.value.__cause__)
+
+
+@pytest.mark.parametrize("name", ["snowflake", "bigquery", "redshift"])
+def test_other_dialects_read_the_parameter_in_one_statement(name: str) -> None:
+    dialect = unpackaged(name)
+    assert dialect is not None
+    text = str(sa.select(json_rows("rows", KINDS)).compile(dialect=dialect))
+    [parsed] = sqlglot.parse(text, read=name)
+    assert isinstance(parsed, exp.Select)
+    assert text.count(":rows") == 1
