@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 import sqlalchemy as sa
+from pydantic import BaseModel
 
 from audience_assets.destinations.base import Connection, DestinationType, ListService, ServiceSpec
 from audience_assets.destinations.limits import SlidingLimiter
@@ -38,6 +39,8 @@ class Runtime:
     limits_folder: Path
     destinations: Mapping[str, DestinationType] = field(default_factory=lambda: DESTINATIONS)
     now: Callable[[], datetime] = _utc_now
+    # Settings of destinations that somebody has resolved already; the others' are read from the environment.
+    settings: dict[str, BaseModel] = field(default_factory=dict)
     _limiters: dict[str, SlidingLimiter] = field(default_factory=dict)
 
     @classmethod
@@ -64,7 +67,8 @@ class Runtime:
         """The service that delivers an activation. Secrets are read from the environment now."""
         effective = self.project.effective[activation]
         kind, spec = self.destination_type(effective), self.spec(activation)
-        settings = resolve_settings(self.project.destinations[effective.destination], kind)
+        given = self.settings.get(effective.destination)
+        settings = given or resolve_settings(self.project.destinations[effective.destination], kind)
         return spec.connect(
             Connection(
                 settings=settings,
