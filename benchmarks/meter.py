@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,10 +35,9 @@ def _status(key: str) -> float:
 
 
 @contextmanager
-def measured(server_pid: Callable[[], int] | None = None) -> Iterator[Cost]:
-    """CPU of this process and, if given, of the database server's process that does the work (Linux only)."""
+def measured(server: int | None = None) -> Iterator[Cost]:
+    """CPU of this process and, if given, of the database server's process that does the work (Linux)."""
     cost = Cost()
-    server = server_pid() if server_pid else None
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
     base = _status("VmRSS:")
     wall, cpu = time.perf_counter(), _cpu("self")

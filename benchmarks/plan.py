@@ -14,7 +14,8 @@ import argparse
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from audience_assets.sync.plan import Planner
 from audience_assets.warehouse.column_types import UtcDateTime
 from audience_assets.warehouse.engine import open_warehouse
 from audience_assets.warehouse.state import ListTables, State
+from audience_assets_tests.conftest import fresh_postgres, own_postgres
 from audience_assets_tests.sync.vendor import plain_destination
 from audience_assets_tests.sync.world import OPEN_GUARD, make_project
 from benchmarks.meter import Cost, measured
@@ -72,7 +74,7 @@ class Bench:
         """Users 1..n with 1 % more for later entrants; the first n are in the segment."""
         total = self.members + self.members // 100
         numbers = self._numbers(total)
-        n = numbers.c.n
+        n = sa.cast(numbers.c.n, sa.BigInteger)
         text = sa.cast(n, sa.String)
         values = [sa.literal("v").concat(sa.cast((n * (place + 3)) % 9973, sa.String)) for place in range(8)]
         email = sa.literal("person").concat(sa.cast((n * 7919) % 1_000_003, sa.String)).concat("x").concat(text)
@@ -176,10 +178,10 @@ class Bench:
 
     def measure(self, work: Callable[[Connection], int]) -> tuple[Cost, int]:
         with self.engine.connect() as connection:
-            postgres = self.engine.dialect.name == "postgresql"
-            pid = (lambda: int(connection.scalar(sa.text("SELECT pg_backend_pid()")) or 0)) if postgres else None
-            with connection.begin():
-                pass
+            pid: int | None = None
+            if self.engine.dialect.name == "postgresql":
+                with connection.begin():
+                    pid = connection.scalar(sa.text("SELECT pg_backend_pid()"))
             with measured(pid) as cost, connection.begin():
                 changes = work(connection)
             connection.rollback()
@@ -220,10 +222,22 @@ def pandas_diff(bench: Bench) -> tuple[Cost, int]:
     return cost, changes
 
 
-def run(kind: str, members: int, *, rounds: int, with_pandas: bool, url: str | None) -> None:
+@contextmanager
+def empty_warehouse(kind: str, folder: Path) -> Iterator[Engine]:
+    """A new warehouse; Postgres comes from a wheel and is stopped again."""
+    with ExitStack() as stack:
+        if kind == "postgresql":
+            url = stack.enter_context(fresh_postgres(stack.enter_context(own_postgres())))
+        else:
+            url = f"{kind}:///{folder / 'bench.db'}"
+        engine = open_warehouse(url)
+        stack.callback(engine.dispose)
+        yield engine
+
+
+def run(kind: str, members: int, *, rounds: int, with_pandas: bool) -> None:
     folder = Path(tempfile.mkdtemp(prefix="audience-bench-"))
-    engine = open_warehouse(url or f"{kind}:///{folder / 'bench.db'}")
-    try:
+    with empty_warehouse(kind, folder) as engine:
         bench = Bench(engine, folder, members)
         bench.load()
         for case in CASES:
@@ -236,9 +250,7 @@ def run(kind: str, members: int, *, rounds: int, with_pandas: bool, url: str | N
                 bench.fill_ledgers()
             bench.fill_bare_desired()
             report(bench, kind, case, rounds, with_pandas=with_pandas)
-    finally:
-        engine.dispose()
-        shutil.rmtree(folder)
+    shutil.rmtree(folder)
 
 
 def report(bench: Bench, kind: str, case: str, rounds: int, *, with_pandas: bool) -> None:
@@ -264,12 +276,11 @@ def report(bench: Bench, kind: str, case: str, rounds: int, *, with_pandas: bool
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--warehouse", choices=["sqlite", "duckdb", "postgresql"], default="sqlite")
-    parser.add_argument("--url", help="an empty Postgres database, with --warehouse postgresql")
     parser.add_argument("--members", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pandas", action="store_true")
     given = parser.parse_args()
-    run(given.warehouse, given.members, rounds=given.rounds, with_pandas=given.pandas, url=given.url)
+    run(given.warehouse, given.members, rounds=given.rounds, with_pandas=given.pandas)
 
 
 if __name__ == "__main__":
