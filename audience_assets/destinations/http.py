@@ -106,8 +106,7 @@ class HttpClient:
         With `repeatable` false the request is not sent again once it may have been applied: Unavailable is raised
         at once, and the caller finds out what happened. Raises the errors of `destinations.base`.
         """
-        url = self._url(path)
-        content = None if body is None else orjson.dumps(body)
+        request = self._prepare(method, self._url(path), None if body is None else orjson.dumps(body))
 
         def give_up(error: Exception) -> bool:
             if isinstance(error, Throttled):
@@ -125,7 +124,7 @@ class HttpClient:
             first=self._patience.first_wait,
         )
         def patiently() -> Answer:
-            return self._once(endpoint, method, url, content)
+            return self._once(endpoint, request)
 
         return patiently()
 
@@ -136,9 +135,19 @@ class HttpClient:
         parts = urlsplit(path)
         return f"{self._origin}{parts.path}?{parts.query}"
 
-    def _once(self, endpoint: Endpoint, method: str, url: str, content: bytes | None) -> Answer:
+    def _prepare(self, method: str, url: str, content: bytes | None) -> requests.PreparedRequest:
+        """Everything that can be done before the limiter lets the call go, so that it leaves when it was told to."""
+        parts = urlsplit(url)
+        prepared = self._session().prepare_request(
+            requests.Request(method, f"{parts.scheme}://{parts.netloc}{parts.path}", data=content)
+        )
+        # Set as it is: requests would spell a long filter anew, byte by byte, and urllib3 does so again.
+        prepared.url = url
+        return prepared
+
+    def _once(self, endpoint: Endpoint, request: requests.PreparedRequest) -> Answer:
         self._limiter.acquire(endpoint)
-        answer = self._exchange(endpoint, method, url, content)
+        answer = self._exchange(endpoint, request)
         if answer.status < 300:
             return answer
         request_id = answer.headers.get(self._dialect.request_id_header)
@@ -155,13 +164,11 @@ class HttpClient:
             raise Unavailable(f"{vendor} failed at {endpoint.name!r}.", status=answer.status, request_id=request_id)
         raise self._dialect.explain(answer, endpoint)
 
-    def _exchange(self, endpoint: Endpoint, method: str, url: str, content: bytes | None) -> Answer:
+    def _exchange(self, endpoint: Endpoint, request: requests.PreparedRequest) -> Answer:
         self._threads.calls = self.calls + 1
         try:
-            response = self._session().request(
-                method,
-                url,
-                data=content,
+            response = self._session().send(
+                request,
                 timeout=(self._patience.connect_timeout, self._patience.timeout),
                 # A redirect would carry the key elsewhere.
                 allow_redirects=False,
