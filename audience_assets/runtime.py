@@ -45,12 +45,17 @@ class Runtime:
 
     @classmethod
     def open(
-        cls, root: Path | str, *, create: bool = True, destinations: Mapping[str, DestinationType] = DESTINATIONS
+        cls,
+        root: Path | str,
+        *,
+        create: bool = True,
+        destinations: Mapping[str, DestinationType] = DESTINATIONS,
+        url: str | None = None,
     ) -> Runtime:
-        """Read the project at `root`, open its warehouse, and create our state tables if asked to."""
+        """Read the project at `root`, open its warehouse (or the one at `url`), and create our tables if asked to."""
         project = load_project(root, destinations=destinations)
         settings = project.settings.warehouse
-        engine = open_warehouse(resolve_env(settings.url), root=project.root)
+        engine = open_warehouse(url or resolve_env(settings.url), root=project.root)
         state = State(engine, settings.state_schema)
         if create:
             state.create()
