@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from audience_assets.audiences.operands import operand
-from audience_assets.audiences.predicates import base_conditions, predicate
+from audience_assets.audiences.predicates import base_conditions, holds, predicate
 from audience_assets.audiences.scope import Scope
 from audience_assets.audiences.statement import digest
 from audience_assets.project.conditions import Rank, RankSpec, Sample
@@ -33,7 +33,7 @@ def _(node: Rank, scope: Scope) -> sa.ColumnElement[bool]:
     name = f"rank_{digest(scope.model, spec.by, descending)}"
     ranked = scope.statement.cte(name, lambda: _ranked(scope, spec, descending=descending))
     scope.join(ranked, scope.key == ranked.c.user_key, name)
-    return sa.and_(ranked.c.has_value == 1, _close_enough(ranked, spec))
+    return holds(sa.and_(ranked.c.has_value == 1, _close_enough(ranked, spec)))
 
 
 def _close_enough(ranked: sa.FromClause, spec: RankSpec) -> sa.ColumnElement[bool]:

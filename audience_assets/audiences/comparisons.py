@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from audience_assets.audiences.lists import list_condition
 from audience_assets.audiences.operands import operand
-from audience_assets.audiences.predicates import complement, predicate
+from audience_assets.audiences.predicates import complement, holds, predicate
 from audience_assets.audiences.scope import Operand, Scope
 from audience_assets.audiences.temporal import temporal
 from audience_assets.project.conditions import FieldCondition
@@ -29,6 +29,8 @@ def _(node: FieldCondition, scope: Scope) -> Boolean:
     found = _positive(value, positive or op, node, scope)
     if positive:
         found = complement(found)
+    elif value.joined:
+        found = holds(found)
     return sa.and_(value.expression.is_not(None), found) if node.nulls == "exclude" else found
 
 

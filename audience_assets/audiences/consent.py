@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from audience_assets.audiences.grouped import row_conditions
 from audience_assets.audiences.operands import operand
-from audience_assets.audiences.predicates import predicate
+from audience_assets.audiences.predicates import holds, predicate
 from audience_assets.audiences.scope import Scope
 from audience_assets.audiences.statement import digest
 from audience_assets.audiences.temporal import within
@@ -30,7 +30,7 @@ def _(node: Consent, scope: Scope) -> sa.ColumnElement[bool]:
     bounds = window_bounds(wanted.at, clock.as_of, clock.timezone)
     model = scope.catalogue.settings.models[scope.catalogue.consent_link(scope.model).model]
     kind = scope.catalogue.field_type(scope.catalogue.consent_link(scope.model).model, model.timestamp or "")
-    return sa.and_(says, within(latest.c.newest_at, kind, bounds, clock))
+    return sa.and_(says, holds(within(latest.c.newest_at, kind, bounds, clock)))
 
 
 def latest_consent(scope: Scope, channel: str) -> sa.FromClause:
@@ -52,7 +52,7 @@ def status_is(scope: Scope, latest: sa.FromClause, status: str) -> sa.ColumnElem
     value: sa.ColumnElement[Any] = sa.literal(status, sa.String())
     if scope.catalogue.settings.models[link.model].fields["status"].ignore_case:
         value = UnicodeLower(value)
-    return sa.and_(latest.c.low == value, latest.c.high == value)
+    return holds(sa.and_(latest.c.low == value, latest.c.high == value))
 
 
 def _latest(scope: Scope, link: Link, channel: str) -> sa.Select[Any]:

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 from audience_assets.audiences import insight_queries as queries
 from audience_assets.audiences.catalogue import Catalogue
 from audience_assets.audiences.missing import explain_missing
+from audience_assets.audiences.planning import expect_large_joins
 from audience_assets.audiences.scope import Scope
 from audience_assets.audiences.statement import Statement, complete
 from audience_assets.errors import WarehouseError
@@ -89,6 +90,7 @@ def segment_insights(engine: Engine, state: State, project: Project, name: str, 
     """
     settings = project.settings.insights
     with explain_missing(engine, project), engine.connect() as connection:
+        expect_large_joins(connection)
         source = _Source(connection, state, project, name, as_of)
         [counts] = source.rows(queries.counts)
         return SegmentInsights(

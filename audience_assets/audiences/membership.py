@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from audience_assets.audiences.members import members
-from audience_assets.audiences.predicates import predicate
+from audience_assets.audiences.predicates import holds, predicate
 from audience_assets.audiences.scope import Scope
 from audience_assets.audiences.statement import digest
 from audience_assets.project.conditions import SegmentMember, UploadedList
@@ -78,7 +78,7 @@ def _in_cte(scope: Scope, name: str, build: Callable[[], sa.Select[Any]]) -> sa.
 
 def _in(scope: Scope, keys: sa.FromClause, name: str) -> sa.ColumnElement[bool]:
     joined = scope.join(keys, scope.key == keys.c.user_key, name)
-    return joined.c.user_key.is_not(None)
+    return holds(joined.c.user_key.is_not(None))
 
 
 def _key_type(scope: Scope) -> str:

@@ -25,13 +25,14 @@ def operand(scope: Scope, path: str) -> Operand:
         return _calculated(scope, place, calculated, path.removesuffix(field))
     declared = scope.catalogue.settings.models[place.model].fields.get(field)
     kind = scope.catalogue.field_type(place.model, field)
-    return Operand(place.table.c[field], kind, declared.ignore_case if declared else False)
+    ignore_case = declared.ignore_case if declared else False
+    return Operand(place.table.c[field], kind, ignore_case, joined=place is not scope.place)
 
 
 def _calculated(scope: Scope, place: Place, calculated: CalculatedField, prefix: str) -> Operand:
     if calculated.formula is not None:
         number = arithmetic(parse_formula(calculated.formula), lambda name: operand(scope, prefix + name).expression)
-        return Operand(number, "number")
+        return Operand(number, "number", joined=True)
     if calculated.aggregate is None or calculated.over is None:
         raise ValueError("a calculated field is a formula, or an aggregate over a model")
     window = Window(within=calculated.within) if calculated.within else None
@@ -52,7 +53,7 @@ def measure(scope: Scope, place: Place, rows: Rows, text: str | None) -> Operand
     field = asked.field
     if field is None:
         counted = measured(scope, place, rows, "count", lambda _inner: sa.func.count())
-        return Operand(sa.func.coalesce(counted, 0), "integer")
+        return Operand(sa.func.coalesce(counted, 0), "integer", joined=True)
 
     def build(inner: Scope) -> sa.ColumnElement[Any]:
         return _aggregate(asked.function, operand(inner, field).expression)
@@ -62,7 +63,7 @@ def measure(scope: Scope, place: Place, rows: Rows, text: str | None) -> Operand
     if asked.zero_without_rows:
         value = sa.func.coalesce(value, 0)
     of = operand(Scope(scope.statement, rows.link.model), field).type
-    return Operand(value, measure_type(asked, of))
+    return Operand(value, measure_type(asked, of), joined=True)
 
 
 def _aggregate(function: str, expression: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:

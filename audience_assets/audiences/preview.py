@@ -11,6 +11,7 @@ from sqlalchemy.engine import Engine
 from audience_assets.audiences.catalogue import Catalogue
 from audience_assets.audiences.compiler import compile_segment
 from audience_assets.audiences.missing import explain_missing
+from audience_assets.audiences.planning import expect_large_joins
 from audience_assets.project.project import Project
 from audience_assets.warehouse.state import State
 
@@ -35,6 +36,7 @@ def preview(
     joined = members.join(table, table.c[declared.key] == members.c.user_key)
     query = sa.select(*columns).select_from(joined).order_by(members.c.user_key).limit(limit)
     with explain_missing(engine, project), engine.connect() as connection:
+        expect_large_joins(connection)
         return [dict(row) for row in connection.execute(query).mappings()]
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 from audience_assets.audiences.compiler import compile_segment
 from audience_assets.audiences.definition import all_nodes, definition_hash
 from audience_assets.audiences.missing import explain_missing
+from audience_assets.audiences.planning import expect_large_joins
 from audience_assets.audiences.uploaded import load_uploaded_lists
 from audience_assets.errors import WarehouseError
 from audience_assets.project.conditions import SegmentMember, UploadedList
@@ -60,6 +61,7 @@ def refresh_segment(engine: Engine, state: State, project: Project, name: str, a
     with explain_missing(engine, project):
         statement = compile_segment(project, name, as_of, state=state)
         with engine.begin() as connection:
+            expect_large_joins(connection)
             _prepare(connection, state, project, name, members)
             scratch = _stage(connection, members, statement)
             _check_keys(connection, scratch, project, name)

@@ -18,6 +18,10 @@ from audience_assets.project.operators import canonical, coerce, coerce_many
 
 @predicate.register
 def _(node: Related, scope: Scope) -> sa.ColumnElement[bool]:
+    return holds(_quantity(node, scope))
+
+
+def _quantity(node: Related, scope: Scope) -> sa.ColumnElement[bool]:
     rows = related_rows(scope, scope.place, node.related, node.window)
     if node.quantifier == "all":
         return _every_row(scope, rows, node.where)

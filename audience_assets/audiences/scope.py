@@ -20,6 +20,7 @@ class Operand:
     expression: sa.ColumnElement[Any]
     type: FieldType
     ignore_case: bool = False
+    joined: bool = False  # not a column of the scope's own table
 
 
 @dataclass(frozen=True, slots=True)

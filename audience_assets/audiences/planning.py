@@ -1,0 +1,15 @@
+"""Telling the database how to join what it can't estimate."""
+
+from __future__ import annotations
+
+from sqlalchemy.engine import Connection
+
+
+def expect_large_joins(connection: Connection) -> None:
+    """For this transaction, no nested loops on Postgres.
+
+    It guesses CTEs of conditions to hold a handful of rows and then compares every user with every row of them.
+    All our joins are on equal keys of whole tables, so hash and merge joins always fit.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL enable_nestloop = off")
