@@ -38,9 +38,7 @@ def json_rows(name: str, columns: Mapping[str, sa.types.TypeEngine[Any]]) -> sa.
 
 def encode_rows(rows: Iterable[Sequence[Any]]) -> str:
     """The parameter of `json_rows`. Times must have a zone and are written as UTC."""
-    return orjson.dumps(
-        [list(row) for row in rows], default=_spelled, option=orjson.OPT_PASSTHROUGH_DATETIME
-    ).decode()
+    return orjson.dumps([list(row) for row in rows], default=_spelled, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
 
 
 def _spelled(value: Any) -> str:

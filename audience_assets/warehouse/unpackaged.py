@@ -72,7 +72,7 @@ class _BigQuery(DefaultDialect):
     colspecs = {sa.String: _BigQueryString}  # noqa: RUF012
     type_compiler_cls = _BigQueryTypes
     statement_compiler = _BigQueryCompiler
-    preparer = _BigQueryNames
+    preparer: type[IdentifierPreparer] = _BigQueryNames
 
 
 _DIALECTS: dict[str, type[DefaultDialect]] = {

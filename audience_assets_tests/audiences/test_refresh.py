@@ -185,7 +185,10 @@ BUSY: dict[str, Any] = {
         ]
     }
 }
-NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT"
+NUMBERS = (
+    "WITH RECURSIVE d(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM d WHERE i < 200), "
+    "n AS (SELECT a.i + 200 * (b.i - 1) AS i FROM d AS a CROSS JOIN d AS b WHERE b.i <= 100) SELECT"
+)
 
 
 def test_large_tables_without_an_index_are_joined_as_sets(warehouse: Engine) -> None:
