@@ -1,0 +1,72 @@
+"""From a project's folder to Dagster definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import dagster as dg
+
+from audience_assets.assets.failures import DELIVERY_RETRIES
+from audience_assets.assets.keys import list_key, segment_key
+from audience_assets.assets.lists import build_list, list_inputs, settings_hash
+from audience_assets.assets.notify import Notifier, failure_sensor
+from audience_assets.assets.resources import build_resources
+from audience_assets.assets.schedules import build_schedules
+from audience_assets.assets.segments import build_segment
+from audience_assets.assets.sensors import stale_lists_sensor, warehouse_sensor
+from audience_assets.assets.sources import build_sources
+from audience_assets.assets.staleness import Made
+from audience_assets.assets.sync_day import sync_days
+from audience_assets.project.load import load_project
+from audience_assets.project.project import Project
+
+
+def build_definitions(
+    root: str | Path,
+    *,
+    notifiers: Sequence[Notifier] | None = None,
+    retries: dg.RetryPolicy = DELIVERY_RETRIES,
+) -> dg.Definitions:
+    """Segments, destination lists and what drives them, of the project in the folder `root`.
+
+    `notifiers` are told of failed runs instead of the log and the project's webhook; `retries` is how a delivery is
+    tried again when the vendor can't be reached. Opens no connection and reads no secret. Raises ProjectError.
+    Merge the result into a code location of your own with `dg.Definitions.merge`.
+    """
+    project = load_project(root)
+    days = sync_days(project.settings.timezone)
+    segments = [build_segment(project, segment) for segment in project.segments.values()]
+    lists = [build_list(project, activation, days, retries) for activation in project.effective.values()]
+    return dg.Definitions(
+        assets=[*build_sources(project), *segments, *lists],
+        resources=build_resources(project),
+        schedules=build_schedules(project, days),
+        sensors=[
+            *_data_sensors(project, [_made(segment) for segment in segments], days),
+            failure_sensor(
+                project, [*map(segment_key, project.segments), *map(list_key, project.effective.values())], notifiers
+            ),
+        ],
+        executor=dg.in_process_executor,
+    )
+
+
+def _made(segment: dg.AssetsDefinition) -> Made:
+    spec = segment.get_asset_spec()
+    return Made(spec.key, tuple(dep.asset_key for dep in spec.deps), spec.code_version or "")
+
+
+def _data_sensors(
+    project: Project, segments: Sequence[Made], days: dg.DailyPartitionsDefinition
+) -> list[dg.SensorDefinition]:
+    sensors = [warehouse_sensor(project, segments)] if segments else []
+    for destination in project.destinations:
+        lists = [
+            Made(list_key(activation), tuple(list_inputs(project, activation)), settings_hash(activation))
+            for activation in project.effective.values()
+            if activation.destination == destination and activation.trigger == "on_change"
+        ]
+        if lists:
+            sensors.append(stale_lists_sensor(destination, lists, segments, days))
+    return sensors

@@ -1,0 +1,171 @@
+"""Destination lists as assets: materializing one makes the vendor's list equal its audience."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import dagster as dg
+from pydantic import Field
+
+from audience_assets.assets.checks import guard_failed, guard_passed, list_check_specs, rejection_rate
+from audience_assets.assets.failures import DELIVERY_RETRIES, stopped
+from audience_assets.assets.keys import list_key, segment_key, source_key, step_name
+from audience_assets.assets.reports import delivery_metadata
+from audience_assets.assets.resources import (
+    CONSENT,
+    WAREHOUSE,
+    ConsentHistory,
+    DestinationResource,
+    WarehouseResource,
+    destination_key,
+)
+from audience_assets.assets.sync_day import refuse_older
+from audience_assets.assets.texts import list_text
+from audience_assets.destinations.registry import DESTINATIONS
+from audience_assets.project.activations import EffectiveActivation
+from audience_assets.project.project import Project
+from audience_assets.project.times import parse_duration
+from audience_assets.runtime import Runtime
+from audience_assets.sync import GuardTripped, Progress, SyncReport, latest_syncs, run_sync
+
+# Settings that decide what is sent; the others only when and by whom.
+DELIVERED_SETTINGS = {"service", "list_name", "mapping", "consent", "options", "foreign", "segment", "destination"}
+PARTIAL = "partial"
+LOG_EVERY_SECONDS = 15.0
+
+
+class DeliveryConfig(dg.Config):
+    """What somebody who launches a delivery can say."""
+
+    approve: str | None = Field(default=None, description="name of a plan that a guard stopped and that is right")
+    recreate: bool = Field(default=False, description="start a list anew that was deleted at the vendor")
+
+
+def build_list(
+    project: Project,
+    activation: EffectiveActivation,
+    days: dg.DailyPartitionsDefinition,
+    retries: dg.RetryPolicy = DELIVERY_RETRIES,
+) -> dg.AssetsDefinition:
+    """The asset of one activation's list."""
+    key = list_key(activation)
+    service = DESTINATIONS[activation.destination_type].services[activation.service]
+    vendor = destination_key(activation.destination)
+
+    @dg.asset(
+        key=key,
+        deps=list_inputs(project, activation),
+        description=list_text(activation, service),
+        group_name=activation.destination,
+        owners=activation.owners,
+        tags={**activation.tags, "audience_assets/trigger": activation.trigger},
+        kinds={activation.destination_type, "list"},
+        metadata={"list_name": activation.list_name, "service": activation.service, "segment": activation.segment},
+        partitions_def=days,
+        pool=activation.destination,
+        code_version=settings_hash(activation),
+        check_specs=list_check_specs(activation),
+        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=freshness(activation)),
+        retry_policy=retries,
+        required_resource_keys={WAREHOUSE, CONSENT, vendor},
+    )
+    def deliver(
+        context: dg.AssetExecutionContext, config: DeliveryConfig
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+        warehouse: WarehouseResource = getattr(context.resources, WAREHOUSE)
+        account: DestinationResource = getattr(context.resources, vendor)
+        consent: ConsentHistory = getattr(context.resources, CONSENT)
+        refuse_older(context, days)
+        try:
+            report = _sync(context, warehouse.runtime, account, activation, config)
+        except GuardTripped as tripped:
+            yield guard_failed(tripped)
+            raise _refusal(tripped, key) from None
+        metadata = delivery_metadata(report)
+        mapping = consent.mapping(activation.name)
+        yield dg.MaterializeResult(
+            metadata={**metadata, **({"consent": mapping} if mapping else {})},
+            check_results=[guard_passed(), rejection_rate(report)],
+        )
+
+    assert deliver.op.name == step_name(key)  # noqa: S101 - run config and notices name steps by it
+    return deliver
+
+
+def list_inputs(project: Project, activation: EffectiveActivation) -> list[dg.AssetKey]:
+    """What a delivery reads: the segment, the users' mapped columns, and the consent events."""
+    models = [activation.model]
+    if activation.consent.history:
+        models.append(activation.consent.history.model)
+    return [segment_key(activation.segment), *(source_key(name, project.models[name]) for name in models)]
+
+
+def settings_hash(activation: EffectiveActivation) -> str:
+    """Changes when a setting does that decides what is sent."""
+    text = activation.model_dump_json(include=DELIVERED_SETTINGS)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def freshness(activation: EffectiveActivation) -> timedelta:
+    """How old the last delivery may be."""
+    return parse_duration(activation.fresh_within).exact()
+
+
+def _sync(
+    context: dg.AssetExecutionContext,
+    runtime: Runtime,
+    account: DestinationResource,
+    activation: EffectiveActivation,
+    config: DeliveryConfig,
+) -> SyncReport:
+    """Deliver. Raises GuardTripped, or Failure for everything else that stops it."""
+    with stopped(f"list {activation.name}"):
+        account.connect(runtime)
+        report = run_sync(
+            runtime,
+            activation.name,
+            as_of=runtime.now(),
+            partition=context.partition_key,
+            approve=config.approve,
+            recreate=config.recreate,
+            progress=_log_progress(context),
+        )
+        _insist(context, runtime, report)
+    return report
+
+
+def _log_progress(context: dg.AssetExecutionContext) -> Callable[[Progress], None]:
+    """Tell the run's log now and then: every line is a row in Dagster's storage."""
+    next_at = time.monotonic() + LOG_EVERY_SECONDS
+
+    def told(progress: Progress) -> None:
+        nonlocal next_at
+        if time.monotonic() >= next_at:
+            next_at = time.monotonic() + LOG_EVERY_SECONDS
+            context.log.info("%s: %d of %d changes", progress.phase, progress.done, progress.total)
+
+    return told
+
+
+def _insist(context: dg.AssetExecutionContext, runtime: Runtime, report: SyncReport) -> None:
+    """A delivery that an outage cut short is tried again; what was accepted is kept and not sent twice."""
+    context.log.info(
+        "%s: +%d -%d ~%d, %d members", report.state, report.added, report.removed, report.updated, report.members_after
+    )
+    error = latest_syncs(runtime)[report.activation]["error"]
+    if report.state == PARTIAL and error:
+        raise dg.Failure(f"{report.activation}: {report.retry:,} changes are not delivered yet: {error}")
+
+
+def _refusal(tripped: GuardTripped, key: dg.AssetKey) -> dg.Failure:
+    approval = f"ops: {{{step_name(key)}: {{config: {{approve: {tripped.plan.fingerprint}}}}}}}"
+    return dg.Failure(
+        f"{tripped} Or materialize the asset with this run config: {approval}",
+        metadata={
+            "violations": dg.MetadataValue.md("\n".join(f"- {each}" for each in tripped.plan.violations)),
+            "approve": tripped.plan.fingerprint or "",
+            "run_config": approval,
+        },
+        allow_retries=False,
+    )

@@ -1,0 +1,16 @@
+"""Dagster's entry point: the project in AUDIENCE_PROJECT, as definitions."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from audience_assets.assets.build import build_definitions
+from audience_assets.assets.project_folder import project_folder
+
+__all__ = ["build_definitions", "defs"]
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Read when a code location is loaded, not when this module is imported."""
+    return build_definitions(project_folder())
