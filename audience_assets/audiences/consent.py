@@ -28,8 +28,8 @@ def _(node: Consent, scope: Scope) -> sa.ColumnElement[bool]:
         return says
     clock = scope.clock
     bounds = window_bounds(wanted.at, clock.as_of, clock.timezone)
-    model = scope.catalogue.settings.models[scope.catalogue.consent_link(scope.model).model]
-    kind = scope.catalogue.field_type(scope.catalogue.consent_link(scope.model).model, model.timestamp or "")
+    events = scope.catalogue.consent_link(scope.model).model
+    kind = scope.catalogue.field_type(events, scope.catalogue.settings.models[events].timestamp or "")
     return sa.and_(says, holds(within(latest.c.newest_at, kind, bounds, clock)))
 
 

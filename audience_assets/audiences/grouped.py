@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from audience_assets.audiences.predicates import base_conditions, predicate
 from audience_assets.audiences.scope import Place, Scope
-from audience_assets.audiences.statement import digest
+from audience_assets.audiences.statement import digest, short
 from audience_assets.audiences.temporal import Bounds, within
 from audience_assets.project.conditions import Condition
 from audience_assets.project.links import Link
@@ -47,7 +47,7 @@ def measured(scope: Scope, place: Place, rows: Rows, label: str, build: Build) -
         return sa.literal_column("NULL")
     name = rows.name if place is scope.place else f"{place.table.description}__{rows.name}"
     cte = statement.cte(rows.name, lambda: _select(scope, rows, known))
-    target = cte if place is scope.place else cte.alias(name)
+    target = cte if place is scope.place else cte.alias(short(name))
     on = [place.table.c[here] == target.c[f"k{number}"] for number, (here, _) in enumerate(rows.link.on)]
     return scope.join(target, sa.and_(*on), name).c[label]
 

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from audience_assets.audiences.catalogue import Catalogue
-from audience_assets.audiences.statement import Statement
+from audience_assets.audiences.statement import Statement, short
 from audience_assets.audiences.temporal import Clock
 from audience_assets.project.models import FieldType
 
@@ -71,7 +71,7 @@ class Scope:
         *hops, field = path.split(".")
         for number, hop in enumerate(hops, start=1):
             link = self.catalogue.to_one(place.model, hop)
-            name = "__".join([self.model, *hops[:number]])
+            name = short("__".join([self.model, *hops[:number]]))
             table = self.catalogue.table(link.model).alias(name)
             on = sa.and_(*(place.table.c[here] == table.c[there] for here, there in link.on))
             place = Place(link.model, self.join(table, on, name))

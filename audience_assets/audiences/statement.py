@@ -15,6 +15,7 @@ from audience_assets.audiences.catalogue import Catalogue
 from audience_assets.project.project import Project
 
 Built = TypeVar("Built")
+LONGEST_NAME = 60
 
 
 class MembershipTables(Protocol):
@@ -48,7 +49,7 @@ class Statement:
         """The CTE of this name, built when it is first asked for."""
         if name not in self.ctes:
             built = build()
-            self.ctes[name] = built.cte(name)
+            self.ctes[name] = built.cte(short(name))
         return self.ctes[name]
 
 
@@ -59,6 +60,11 @@ def complete(build: Callable[[], Built], statement: Statement) -> Built:
     statement.discovering = False
     statement.ctes.clear()
     return build()
+
+
+def short(name: str) -> str:
+    """A name that Postgres does not cut: cut names could become equal."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 9]}_{digest(name)}"
 
 
 def digest(*parts: Any) -> str:

@@ -120,6 +120,16 @@ def test_equal_parts_are_computed_once(shops: dict[str, Shop]) -> None:
     assert len(re.findall(r"FROM orders\b", text)) == 1
 
 
+def test_long_names_stay_apart(shops: dict[str, Shop]) -> None:
+    long = "everybody_who_ever_signed_up_for_the_spring_newsletter_in_paris"
+    node = {"any": [{"segment": long, "joined_within": each} for each in ("1d", "30d")] + [{"segment": long}]}
+    for kind, shop in shops.items():
+        shop.state.segment(long, "integer").create(shop.engine, checkfirst=True)
+        found = shop.members({"where": node}, **{long: {"where": {"field": "vip", "op": "is_true"}}})
+        expected = {row["customer_id"] for row in shop.world.everyone() if row["vip"]}
+        assert set(found) == expected, kind
+
+
 def test_time_comes_from_as_of_alone(shops: dict[str, Shop]) -> None:
     node = {"related": "orders", "window": {"within": "1d"}}
     project = shop_project({"tested": {"where": node}})
