@@ -1,6 +1,6 @@
 """From the engine's errors to what Dagster does about them: try again later, or stop and tell.
 
-Nothing of a database's or a library's own words reaches the event log except their first line: later ones may quote rows.
+Of a database's own words only the first line reaches the event log: later ones may quote rows.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def build_list(
     )
     def deliver(
         context: dg.AssetExecutionContext, config: DeliveryConfig
-    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
         warehouse: WarehouseResource = getattr(context.resources, WAREHOUSE)
         account: DestinationResource = getattr(context.resources, vendor)
         consent: ConsentHistory = getattr(context.resources, CONSENT)

@@ -36,10 +36,10 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     url: str | None = Field(default=None, repr=False, description="the warehouse; by default as the project says")
     _runtime: Runtime | None = PrivateAttr(default=None)
 
-    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
         self._runtime = self.open()
 
-    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
         if self._runtime is not None:
             self._runtime.close()
             self._runtime = None

@@ -1,5 +1,8 @@
 """Segments as assets: membership now, computed in the warehouse."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import dagster as dg
 import sqlalchemy as sa
 
@@ -35,13 +38,13 @@ def build_segment(project: Project, segment: Segment) -> dg.AssetsDefinition:
         description=segment_text(project, segment, statement),
         group_name=GROUP,
         owners=segment.owners,
-        tags={tag: "" for tag in segment.tags},
+        tags=dict.fromkeys(segment.tags, ""),
         kinds={warehouse_kind(project), "segment"},
         code_version=definition_hash(project, name)[:16],
         check_specs=segment_check_specs(project, segment),
         required_resource_keys={WAREHOUSE},
     )
-    def compute(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    def compute(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         warehouse: WarehouseResource = getattr(context.resources, WAREHOUSE)
         runtime = warehouse.runtime
         with stopped(f"segment {name}"):
@@ -49,7 +52,7 @@ def build_segment(project: Project, segment: Segment) -> dg.AssetsDefinition:
             users = count_users(runtime.engine, runtime.state, runtime.project, name, run.as_of)
             checks = list(segment_checks(runtime, segment, run))
         context.log.info("%s: %d members, %d entered, %d left", name, run.size, run.entered, run.left)
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata=_metadata(runtime, run, users),
             data_version=dg.DataVersion(run.version),
             check_results=checks,
@@ -59,7 +62,7 @@ def build_segment(project: Project, segment: Segment) -> dg.AssetsDefinition:
     return compute
 
 
-def _metadata(runtime: Runtime, run: SegmentRun, users: int) -> dict[str, object]:
+def _metadata(runtime: Runtime, run: SegmentRun, users: int) -> dict[str, Any]:
     return {
         "dagster/row_count": run.size,
         "dagster/table_name": _table_name(runtime, run.segment),

@@ -49,7 +49,7 @@ def _settings_table(activation: EffectiveActivation) -> str:
     rows += [
         f"| {name} | {_cell(value)} | {_origin(activation, name)} |"
         for name, value in _flat(activation.model_dump(mode="json", exclude=NOT_SETTINGS))
-        if value not in (None, [], {}, "")
+        if value not in (None, [], {}, "") and (name != "schedule.weekday" or activation.schedule.cadence == "weekly")
     ]
     return "\n".join(rows)
 
@@ -70,5 +70,7 @@ def _origin(activation: EffectiveActivation, name: str) -> str:
 
 
 def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     shown = ", ".join(str(each) for each in value) if isinstance(value, list) else str(value)
     return shown.replace("|", "\\|").replace("\n", " ")

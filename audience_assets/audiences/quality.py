@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
@@ -24,7 +25,7 @@ VALIDITY = {"email": "email"}
 
 @dataclass(frozen=True, slots=True)
 class IdentifierQuality:
-    """Members of a segment by what one identifier column holds for them. `repeated` share theirs with an earlier one."""
+    """Members of a segment by what one identifier column holds for them; `repeated` share another member's."""
 
     identifier: str
     field: str
@@ -78,7 +79,7 @@ def _counts(number: int, kind: str, column: sa.ColumnElement[str]) -> list[sa.Co
     ]
 
 
-def _quality(row: sa.Row[tuple[int, ...]], number: int, kind: str, field: str) -> IdentifierQuality:
+def _quality(row: Any, number: int, kind: str, field: str) -> IdentifierQuality:
     present, usable, distinct = (getattr(row, f"{part}_{number}") for part in ("present", "usable", "distinct"))
     return IdentifierQuality(
         identifier=kind,
