@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from audience_assets.destinations.base import ConsentWrite, Outcome, Recheck, Report, Status
+from audience_assets.destinations.base import ConsentWrite, Issue, Outcome, Recheck, Report, Status
 from audience_assets.sync.numbers import DELIVERED, Numbering
 from audience_assets.warehouse.json_rows import encode_rows, json_rows
 from audience_assets.warehouse.state import ListTables, State
@@ -46,7 +46,7 @@ class Journal:
         now = self.now()
         outcomes = [outcome for outcome in report.outcomes if _says_something(outcome)]
         self._insert_outcomes(connection, outcomes)
-        self._insert_rejections(connection, operation, outcomes, now)
+        self._insert_rejections(connection, number, operation, outcomes, now)
         self._insert_consents(connection, number, outcomes, now)
         self.close(connection, [number])
 
@@ -78,19 +78,20 @@ class Journal:
         )
 
     def _insert_rejections(
-        self, connection: Connection, operation: str, outcomes: Sequence[Outcome], now: datetime
+        self, connection: Connection, number: int, operation: str, outcomes: Sequence[Outcome], now: datetime
     ) -> None:
+        if not any(outcome.issues for outcome in outcomes):
+            return
+        known = self._known_consents(connection, number)
         values = [
-            [o.identifier, issue.channel, issue.reason, issue.detail, issue.recheck.value]
+            [*_issue_row(o.identifier, issue), known.get((o.identifier, issue.channel))]
             for o in outcomes
             for issue in o.issues
         ]
-        if not values:
-            return
         names = ("identifier", "channel", "reason", "detail", "recheck")
-        rows = json_rows("rows", dict.fromkeys(names, sa.String()))
         table = self.state.rejection
-        constants = {
+        rows = json_rows("rows", {**dict.fromkeys(names, sa.String()), "consent_at": table.c.consent_at.type})
+        constants: dict[str, Any] = {
             "activation": sa.literal(self.activation),
             "sync": sa.literal(self.sync),
             "operation": sa.literal(operation),
@@ -98,8 +99,18 @@ class Journal:
             "first_seen": sa.literal(now, table.c.first_seen.type),
             "last_seen": sa.literal(now, table.c.last_seen.type),
         }
-        query = sa.select(*constants.values(), *(rows.c[name] for name in names))
-        self._insert(connection, table, [*constants, *names], query, values)
+        query = sa.select(*constants.values(), *rows.c)
+        self._insert(connection, table, [*constants, *names, "consent_at"], query, values)
+
+    def _known_consents(self, connection: Connection, number: int) -> dict[tuple[str, str | None], datetime]:
+        """(Identifier, channel) -> time of the newest consent that a batch was decided with."""
+        change, channels = self.tables.change, self.tables.channels
+        query = sa.select(change.c.identifier, *(change.c[f"{channel}_at"] for channel in channels))
+        rows = connection.execute(query.where(self._in_batch(number)))
+        return {(row[0], channel): at for row in rows for channel, at in zip(channels, row[1:], strict=True) if at}
+
+    def _in_batch(self, number: int) -> sa.ColumnElement[bool]:
+        return self.tables.change.c.seq.between(number, number + self._largest)
 
     def _insert_consents(self, connection: Connection, number: int, outcomes: Sequence[Outcome], now: datetime) -> None:
         if not any(outcome.consents for outcome in outcomes):
@@ -114,6 +125,7 @@ class Journal:
                 **text,
                 "consented_at": table.c.consented_at.type,
                 "changed": sa.Boolean(),
+                "certain": sa.Boolean(),
                 "request_id": sa.String(),
             },
         )
@@ -121,18 +133,16 @@ class Journal:
             "sync": sa.literal(self.sync),
             "activation": sa.literal(self.activation),
             "destination": sa.literal(self.destination),
-            "certain": sa.true(),
             "logged_at": sa.literal(now, table.c.logged_at.type),
         }
         query = sa.select(*constants.values(), *rows.c)
         self._insert(connection, table, [*constants, *(column.name for column in rows.c)], query, values)
 
     def _user_keys(self, connection: Connection, number: int) -> dict[str, str]:
-        """Identifier -> user key of a batch. Joining here and not in SQL: no warehouse has an index for a thousand rows."""
+        """Identifier -> user key of a batch. Joined here: no warehouse has an index for a thousand rows."""
         change = self.tables.change
         query = sa.select(change.c.identifier, sa.cast(change.c.user_key, sa.String))
-        rows = connection.execute(query.where(change.c.seq.between(number, number + self._largest)))
-        return {row[0]: row[1] for row in rows}
+        return {row[0]: row[1] for row in connection.execute(query.where(self._in_batch(number)))}
 
     @staticmethod
     def _insert(
@@ -201,6 +211,10 @@ def _recheck(outcome: Outcome) -> str | None:
     return Recheck.WHEN_CHANGED.value if rechecks else None
 
 
+def _issue_row(identifier: str, issue: Issue) -> list[Any]:
+    return [identifier, issue.channel, issue.reason, issue.detail, issue.recheck.value]
+
+
 def _consent_row(identifier: str, user_key: str | None, write: ConsentWrite) -> list[Any]:
     return [
         identifier,
@@ -210,6 +224,7 @@ def _consent_row(identifier: str, user_key: str | None, write: ConsentWrite) -> 
         write.status,
         write.basis,
         write.consented_at,
-        write.changed,
+        write.changed and write.certain,
+        write.certain,
         write.request_id,
     ]

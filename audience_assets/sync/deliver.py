@@ -9,12 +9,10 @@ the vendor said. Whatever dies in between leaves a batch that is marked sent: it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
-
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
@@ -33,6 +31,7 @@ from audience_assets.destinations.base import (
 from audience_assets.sync.acknowledge import PLANNED, Journal
 from audience_assets.sync.lease import Lease
 from audience_assets.sync.numbers import DELIVERED
+from audience_assets.warehouse.state import ListTables
 
 IN_FLIGHT = 8
 # A vendor that fails this many batches in a row is down; the rest waits for the next sync.
@@ -154,42 +153,27 @@ class Deliverer:
 
     def _read(self, connection: Connection, batches: Sequence[BatchRef]) -> dict[int, list[Member]]:
         """The members of some batches, as services want them."""
-        read: dict[int, list[Member]] = {batch.number: [] for batch in batches}
-        if not batches:
-            return read
-        change = self.journal.tables.change
-        make = member_maker(self.journal)
-        for batch in batches:
-            query = sa.select(*self._columns(change)).where(change.c.seq.between(batch.number, batch.last))
-            read[batch.number] = [make(row) for row in _tuples(connection, query.order_by(change.c.seq))]
-        return read
-
-    def _columns(self, change: sa.Table) -> list[sa.Column[Any]]:
-        tables = self.journal.tables
-        values = [change.c[column.column] for column in tables.columns]
-        previous = [change.c[column.previous] for column in tables.columns]
-        evidence = [change.c[f"{channel}_{part}"] for channel in tables.channels for part in ("status", "at", "own")]
-        fixed = [change.c.operation, change.c.identifier, change.c.vendor_id]
-        return [*fixed, *values, *previous, *evidence]
+        return {batch.number: read_members(connection, self.journal.tables, batch) for batch in batches}
 
 
-def _tuples(connection: Connection, query: sa.Select[Any]) -> Iterator[tuple[Any, ...]]:
-    return (tuple(row) for row in connection.execute(query))
-
-
-def member_maker(journal: Journal) -> Callable[[tuple[Any, ...]], Member]:
-    """A function from a row of the change table to a Member; the column order is `Deliverer._columns`."""
-    names = [column.attribute for column in journal.tables.columns]
-    channels = journal.tables.channels
-    first, second = 3, 3 + len(names)
-    third = second + len(names)
-
-    def make(row: tuple[Any, ...]) -> Member:
-        previous = None if row[0] == Operation.ADD.value else dict(zip(names, row[second:third], strict=True))
-        member = Member(row[1], dict(zip(names, row[first:second], strict=True)), row[2], previous)
-        for number, channel in enumerate(channels):
-            start = third + 3 * number
-            member.evidence[channel] = Evidence(row[start], row[start + 1], row[start + 2])
-        return member
-
-    return make
+def read_members(connection: Connection, tables: ListTables, batch: BatchRef) -> list[Member]:
+    """The members of one batch, in order."""
+    change = tables.change
+    names = [column.attribute for column in tables.columns]
+    count = len(names)
+    # What was acknowledged before is read only where there is any: this loop is what delivery costs us a row.
+    acknowledged = batch.operation is not Operation.ADD
+    columns = [change.c.identifier, change.c.vendor_id, *(change.c[column.column] for column in tables.columns)]
+    if acknowledged:
+        columns += [change.c[column.previous] for column in tables.columns]
+    evidence_from = len(columns)
+    columns += [change.c[f"{channel}_{part}"] for channel in tables.channels for part in ("status", "at", "own")]
+    query = sa.select(*columns).where(change.c.seq.between(batch.number, batch.last)).order_by(change.c.seq)
+    rows = connection.execute(query).all()
+    members = [Member(row[0], dict(zip(names, row[2:], strict=False)), row[1]) for row in rows]
+    for member, row in zip(members, rows, strict=True):
+        if acknowledged:
+            member.previous = dict(zip(names, row[2 + count :], strict=False))
+        for number, channel in enumerate(tables.channels):
+            member.evidence[channel] = Evidence(*row[evidence_from + 3 * number : evidence_from + 3 * number + 3])
+    return members

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from sqlalchemy.engine import Connection
 
 from audience_assets.audiences.catalogue import Catalogue
+from audience_assets.audiences.planning import expect_large_joins
 from audience_assets.consent.evidence import EvidenceSource, fill_evidence, fill_own_opt_outs, reopen_refused
 from audience_assets.destinations.base import CallEstimate, ListService, Operation
 from audience_assets.project.activations import EffectiveActivation
@@ -132,18 +133,22 @@ class Planner:
 
         Users without an identifier take a pass of their own to count: `unidentified` is what an earlier sync counted.
         """
+        expect_large_joins(connection)
         desired = self.desired(tables)
         before = self.known_sizes(connection, tables)
         source = self._evidence_source(desired) if self.channels else None
         if source:
-            reopen_refused(connection, tables.ledger, source, self.channels, self._event_time)
+            rejection = self.runtime.state.rejection
+            own = sa.select(rejection).where(rejection.c.activation == self.name).subquery("own_rejections")
+            reopen_refused(connection, tables.ledger, own, source, self.channels, self._event_time)
         differ = Differ(tables, desired, self.numbering)
         duplicates = differ.write(connection, ledger_is_empty=not before)
         ranges = self._ranges(connection, tables, one_operation=not before)
         operations = {operation: rows for operation, (rows, _, _) in ranges.items()}
+        state, change = self.runtime.state, tables.change
         if source and (operations.get(Operation.ADD) or operations.get(Operation.UPDATE)):
-            state, change = self.runtime.state, tables.change
             fill_evidence(connection, change, source, self.channels, self._event_time)
+        if source and operations:
             fill_own_opt_outs(connection, change, state.consent_log, self.activation.destination, self.channels)
         self._write_batches(connection, sync, ranges)
         counts = self._count(connection, tables, desired, operations, before, duplicates)
