@@ -21,7 +21,6 @@ from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-
 from audience_assets.runtime import Runtime
 from audience_assets.sandbox import Sandbox
 from audience_assets.sandbox.klaviyo import KlaviyoSandbox

@@ -23,6 +23,7 @@ UNSUBSCRIBED = "unsubscribed"
 # Ranks are compared with `< SECOND`: `= 1` makes SQLite index the rank instead of the identifier it then joins on.
 SECOND = 2
 OPTED_IN_HERE = (Operation.ADD.value, Operation.UPDATE.value)
+WRITTEN_HERE = (*OPTED_IN_HERE, Operation.REMOVE.value)
 
 
 class EvidenceSource:
@@ -120,7 +121,10 @@ def fill_evidence(
 def fill_own_opt_outs(
     connection: Connection, change: sa.Table, consent_log: sa.Table, destination: str, channels: Sequence[str]
 ) -> None:
-    """Tell which present opt-outs are our own: our newest certain write of the channel opted the person out."""
+    """Tell which present opt-outs are our own: our newest certain write of the channel opted the person out.
+
+    Of those who leave, too: who leaves a second list is opted out by us already, and may still come back.
+    """
     for channel in channels:
         ours = (
             (consent_log.c.destination == destination)
@@ -147,7 +151,7 @@ def fill_own_opt_outs(
         )
         connection.execute(
             change.update()
-            .where(change.c.identifier == latest.c.identifier, change.c.operation.in_(OPTED_IN_HERE))
+            .where(change.c.identifier == latest.c.identifier, change.c.operation.in_(WRITTEN_HERE))
             .values({f"{channel}_own": latest.c.logged_at})
         )
 
@@ -155,11 +159,16 @@ def fill_own_opt_outs(
 def reopen_refused(
     connection: Connection,
     ledger: sa.Table,
+    rejections: sa.FromClause,
     source: EvidenceSource,
     channels: Sequence[str],
     event_time: str | None,
 ) -> None:
-    """Make rejected members due again whose consent is newer than the last attempt."""
+    """Make members due again who were refused with an older consent than is known now.
+
+    `rejections` are the list's own. An event is loaded after it happened, often after the refusal, so what counts is
+    not when the last attempt was but what was known to it.
+    """
     refused = sa.select(ledger.c.identifier).where(ledger.c.recheck == "when_changed")
     if not connection.scalar(sa.select(sa.exists(refused))):
         return
@@ -167,9 +176,12 @@ def reopen_refused(
         newest = source.newest(channel, refused, event_time)
         if newest is None:
             continue
-        newer = (newest.c.identifier == ledger.c.identifier) & (newest.c.at > ledger.c.synced_at)
+        known = rejections.c.consent_at
+        same = (newest.c.identifier == rejections.c.identifier) & (rejections.c.channel == channel)
+        outdated = sa.select(rejections.c.identifier).join_from(rejections, newest, same)
+        outdated = outdated.where(known.is_(None) | (newest.c.at > known))
         connection.execute(
             ledger.update()
-            .where(ledger.c.recheck == "when_changed", sa.exists().where(newer))
+            .where(ledger.c.recheck == "when_changed", ledger.c.identifier.in_(outdated))
             .values(recheck="next_sync", due=1)
         )

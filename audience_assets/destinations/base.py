@@ -40,7 +40,7 @@ class Evidence:
 
     `status` is the newest entry of the consent history ("opted_in", "opted_out" or None when unknown) and
     `at` its time with a zone. `own_opt_out_at` is when we ourselves last opted the person out (they left the
-    segment) and nothing of ours came after; None if we did not.
+    segment) and nothing of ours came after; None if we did not. Of members who are removed only that is known.
     """
 
     status: str | None = None
@@ -100,8 +100,10 @@ class ConsentWrite:
     basis: str  # "segment_entry" | "consent_history" | "segment_exit" | "address_changed"
     consented_at: datetime | None = None
     request_id: str | None = None
-    # False when the person was opted out already before we wrote: then the opt-out is theirs, not ours.
+    # False when the person was opted out already, and not by us: then the opt-out is theirs.
     changed: bool = True
+    # False when the answer was lost every time: it may have been written.
+    certain: bool = True
 
 
 @dataclass(slots=True)

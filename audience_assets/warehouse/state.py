@@ -141,6 +141,8 @@ class State:
             sa.Column("reason", sa.String, nullable=False),
             sa.Column("detail", sa.String),
             sa.Column("recheck", sa.String, nullable=False),
+            # The newest consent known at the refusal: a newer one opens the member again, however late it was loaded.
+            sa.Column("consent_at", UtcDateTime),
             sa.Column("attempts", sa.BigInteger, nullable=False),
             sa.Column("first_seen", UtcDateTime, nullable=False),
             sa.Column("last_seen", UtcDateTime, nullable=False),

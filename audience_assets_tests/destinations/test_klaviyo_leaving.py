@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from audience_assets.destinations.base import ListRef, Member, Status
+from audience_assets.destinations.base import Evidence, ListRef, Member, Status
 from audience_assets.sandbox import Action, Fault
 from audience_assets.sandbox.klaviyo import AccountSettings
 from audience_assets_tests.destinations.klaviyo_world import KlaviyoWorld, email_member, klaviyo
@@ -70,6 +70,22 @@ def test_the_opt_out_of_who_was_opted_out_already_is_theirs(klaviyo: KlaviyoWorl
     klaviyo.account.opt_out(ANN)
     [outcome] = klaviyo.service().remove(target, [leaving(ANN)]).outcomes
     assert [write.changed for write in outcome.consents] == [False]
+    assert klaviyo.emails(target) == set()
+
+
+@pytest.mark.parametrize(("minutes_after_ours", "ours"), [(1, True), (16, False)])
+def test_the_opt_out_of_who_left_another_list_before_stays_ours(
+    klaviyo: KlaviyoWorld, minutes_after_ours: int, ours: bool
+) -> None:
+    target = list_with(klaviyo, {"email": ANN})
+    left_another = klaviyo.now
+    klaviyo.clock.advance(60 * minutes_after_ours)
+    klaviyo.account.opt_out(ANN)
+    klaviyo.clock.advance(86_400)
+    member = leaving(ANN)
+    member.evidence["email"] = Evidence(own_opt_out_at=left_another)
+    [outcome] = klaviyo.service().remove(target, [member]).outcomes
+    assert [write.changed for write in outcome.consents] == [ours]
     assert klaviyo.emails(target) == set()
 
 

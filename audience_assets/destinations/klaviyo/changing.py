@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from audience_assets.destinations.base import ConsentWrite, Member, Report
+from audience_assets.destinations.base import ConsentWrite, Member, Report, Throttled, Unavailable
 from audience_assets.destinations.http import Answer
 from audience_assets.destinations.klaviyo.endpoints import CAPS
 from audience_assets.destinations.klaviyo.entering import Entering
@@ -44,14 +44,22 @@ class Changing:
         if same:
             self.entering.subscribe(same, self.channels)
         if moved:
-            # What Klaviyo holds is judged before our own opt-out of the old number changes it.
-            self.entering.prepare(moved, ("sms",))
-            self._opt_out_old_numbers(moved)
-            self.entering.send([person for person in moved if person.undecided is None], ("sms",))
+            self._move(moved)
         for person in people:
             # An update leaves them in the list whatever became of the number.
             person.in_list = True
         return report(people, client.calls - before)
+
+    def _move(self, people: Sequence[Person]) -> None:
+        try:
+            # What Klaviyo holds is judged before our own opt-out of the old number changes it.
+            self.entering.prepare(people, ("sms",))
+            self._opt_out_old_numbers(people)
+        except (Throttled, Unavailable) as error:
+            # Nothing was written for them; what was for others in the batch must not be lost.
+            for person in people:
+                person.undecided = error
+        self.entering.send([person for person in people if person.undecided is None], ("sms",))
 
     def _old_number(self, person: Person) -> str | None:
         old = read_addresses(person.member.previous or {}, self.entering.connection.default_region, ("sms",))["sms"]
@@ -79,6 +87,10 @@ class Changing:
             if result.error is not None:
                 # Whether it was applied is read from Klaviyo by the next sync.
                 person.undecided = result.error
+                if not isinstance(result.error, Throttled):
+                    person.consents.append(
+                        ConsentWrite("sms", number, "unsubscribed", "address_changed", certain=False)
+                    )
             elif result.refusal is not None:
                 person.refuse("sms", result.refusal.reason, result.refusal.detail)
             elif result.answer is not None:

@@ -9,11 +9,21 @@ Channels go separately, so that a number that Klaviyo can't text does not sink t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from audience_assets.destinations.base import Connection, ConsentWrite, Evidence, ListRef, Member, Recheck, Report
+from audience_assets.destinations.base import (
+    Connection,
+    ConsentWrite,
+    Evidence,
+    ListRef,
+    Member,
+    Recheck,
+    Report,
+    Throttled,
+    Unavailable,
+)
 from audience_assets.destinations.http import Answer
 from audience_assets.destinations.klaviyo.client import KlaviyoClient
 from audience_assets.destinations.klaviyo.endpoints import CAPS
@@ -168,6 +178,8 @@ class Entering:
             person = result.row
             if result.error is not None:
                 person.undecided = result.error
+                if not isinstance(result.error, Throttled):
+                    person.consents.append(replace(self._written(person, channel, None), certain=False))
             elif result.refusal is not None:
                 refusal = result.refusal
                 # A merged profile is found by its address next time; all else is for the warehouse to mend.
@@ -199,14 +211,14 @@ class Entering:
             return None
         return person.member.evidence.get(channel, _NOTHING_KNOWN).at
 
-    def _written(self, person: Person, channel: str, answer: Answer) -> ConsentWrite:
+    def _written(self, person: Person, channel: str, answer: Answer | None) -> ConsentWrite:
         return ConsentWrite(
             channel,
             person.addresses[channel],
             "subscribed",
             self._basis,
             consented_at=self._consented_at(person, channel),
-            request_id=answer.headers.get(REQUEST_ID),
+            request_id=answer.headers.get(REQUEST_ID) if answer else None,
         )
 
     def _settle_partial_failure(self, people: Sequence[Person]) -> None:
@@ -217,7 +229,12 @@ class Entering:
         """
         if not people:
             return
-        held = self.look_up("sms", (person.addresses["sms"] for person in people))
+        try:
+            held = self.look_up("sms", (person.addresses["sms"] for person in people))
+        except (Throttled, Unavailable) as error:
+            for person in people:
+                person.undecided = error
+            return
         for person in people:
             if person.addresses["sms"] not in held:
                 person.accepted.discard("sms")

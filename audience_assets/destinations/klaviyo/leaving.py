@@ -9,12 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from audience_assets.destinations.base import (
     BadRow,
     ConsentWrite,
     DestinationError,
+    Evidence,
     Issue,
     ListRef,
     Member,
@@ -22,6 +24,7 @@ from audience_assets.destinations.base import (
     Report,
     Status,
     Throttled,
+    Unavailable,
 )
 from audience_assets.destinations.http import Answer
 from audience_assets.destinations.klaviyo.client import KlaviyoClient
@@ -29,6 +32,7 @@ from audience_assets.destinations.klaviyo.endpoints import CAPS
 from audience_assets.destinations.klaviyo.errors import REQUEST_ID
 from audience_assets.destinations.klaviyo.people import IDENTIFIER_FIELDS, read_addresses
 from audience_assets.destinations.klaviyo.profiles import Profile, read_profile
+from audience_assets.destinations.klaviyo.resubscribe import is_own
 from audience_assets.destinations.rows import deliver_rows
 
 # How often a call whose answer was lost is tried. The next sync goes on from there.
@@ -42,6 +46,13 @@ class Leaver:
     profile: Profile
     identifiers: list[str] = field(default_factory=list)
     addresses: dict[str, str] = field(default_factory=dict)
+    # Channel -> when we opted the person out before, for another list.
+    own_opt_outs: dict[str, datetime] = field(default_factory=dict)
+
+    def opts_out_by_us(self, channel: str) -> bool:
+        """Whether the opt-out about to be written is ours: nobody but us has opted the person out already."""
+        own = self.own_opt_outs.get(channel)
+        return all(is_own(opt_out, own) for opt_out in self.profile.consents[channel].opt_outs)
 
 
 @dataclass(frozen=True)
@@ -72,8 +83,13 @@ class Leaving:
                 break
             # The call may have been taken and be at work still: read too soon, they would look like members.
             time.sleep(self.settle_seconds)
-            pending = self._still_there(pending, members, outcomes)
+            try:
+                pending = self._still_there(pending, members, outcomes)
+            except (Throttled, Unavailable):
+                break
         for leaver in pending:
+            if not isinstance(error, Throttled):
+                _note(leaver, None, outcomes, certain=False)
             for identifier in leaver.identifiers:
                 outcomes[identifier].status = Status.RETRY
 
@@ -81,20 +97,23 @@ class Leaving:
         """The profiles in the list that have a member's address on one of the channels."""
         found: dict[str, Leaver] = {}
         wanted = [
-            (member.identifier, read_addresses(member.previous or member.values, self.default_region, self.channels))
+            (member, read_addresses(member.previous or member.values, self.default_region, self.channels))
             for member in members
         ]
         for channel in self.channels:
             present = self.present(channel, [a for _, all_ in wanted if isinstance(a := all_[channel], str)])
-            for identifier, addresses in wanted:
+            for member, addresses in wanted:
                 address = addresses[channel]
                 profile = present.get(address) if isinstance(address, str) else None
                 if profile is None or not isinstance(address, str):
                     continue
                 leaver = found.setdefault(profile.id, Leaver(profile))
                 leaver.addresses[channel] = address
-                if identifier not in leaver.identifiers:
-                    leaver.identifiers.append(identifier)
+                own = member.evidence.get(channel, Evidence()).own_opt_out_at
+                if own is not None:
+                    leaver.own_opt_outs[channel] = own
+                if member.identifier not in leaver.identifiers:
+                    leaver.identifiers.append(member.identifier)
         return list(found.values())
 
     def present(self, channel: str, addresses: Sequence[str]) -> dict[str, Profile]:
@@ -170,7 +189,7 @@ def _refuse(leaver: Leaver, refusal: BadRow, outcomes: dict[str, Outcome]) -> bo
     return go_on
 
 
-def _note(leaver: Leaver, request_id: str | None, outcomes: dict[str, Outcome]) -> None:
+def _note(leaver: Leaver, request_id: str | None, outcomes: dict[str, Outcome], *, certain: bool = True) -> None:
     """One write a channel, on the first member of the profile."""
     outcome = outcomes[leaver.identifiers[0]]
     for channel, address in leaver.addresses.items():
@@ -181,6 +200,7 @@ def _note(leaver: Leaver, request_id: str | None, outcomes: dict[str, Outcome]) 
                 "unsubscribed",
                 "segment_exit",
                 request_id=request_id,
-                changed=not leaver.profile.consents[channel].opt_outs,
+                changed=leaver.opts_out_by_us(channel),
+                certain=certain,
             )
         )

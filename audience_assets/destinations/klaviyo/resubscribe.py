@@ -30,10 +30,17 @@ def objection(held: ChannelConsent, evidence: Evidence, *, policy: str, channel:
 def _outdated(opt_out: OptOut, evidence: Evidence, now: datetime) -> bool:
     if opt_out.at is None:
         return False
-    if evidence.own_opt_out_at is not None and opt_out.at <= evidence.own_opt_out_at + OWN_OPT_OUT_SPAN:
+    if is_own(opt_out, evidence.own_opt_out_at):
         return True
     # A consent dated in the future proves nothing.
     return evidence.status == "opted_in" and evidence.at is not None and opt_out.at < evidence.at <= now
+
+
+def is_own(opt_out: OptOut, own_opt_out_at: datetime | None) -> bool:
+    """Whether an opt-out at Klaviyo is the one that we wrote, and nothing the person said since."""
+    if opt_out.at is None or own_opt_out_at is None:
+        return False
+    return opt_out.at <= own_opt_out_at + OWN_OPT_OUT_SPAN
 
 
 def consent_time_fault(evidence: Evidence, *, channel: str, now: datetime) -> Issue | None:
