@@ -34,7 +34,7 @@ def stopped(what: str) -> Iterator[None]:
     except GuardTripped:
         raise
     except Throttled as error:
-        raise dg.RetryRequested(max_retries=MOST_RETRIES, seconds_to_wait=error.retry_after) from error
+        raise dg.RetryRequested(max_retries=MOST_RETRIES, seconds_to_wait=error.retry_after) from dg.Failure(str(error))
     except PASSING as error:
         raise dg.Failure(str(error)) from None
     except AudienceError as error:

@@ -131,7 +131,7 @@ def _sync(
             recreate=config.recreate,
             progress=_log_progress(context),
         )
-        _insist(context, runtime, report)
+        _insist(context, runtime, report, list_key(activation))
     return report
 
 
@@ -148,14 +148,19 @@ def _log_progress(context: dg.AssetExecutionContext) -> Callable[[Progress], Non
     return told
 
 
-def _insist(context: dg.AssetExecutionContext, runtime: Runtime, report: SyncReport) -> None:
-    """A delivery that an outage cut short is tried again; what was accepted is kept and not sent twice."""
-    context.log.info(
-        "%s: +%d -%d ~%d, %d members", report.state, report.added, report.removed, report.updated, report.members_after
-    )
+def _insist(context: dg.AssetExecutionContext, runtime: Runtime, report: SyncReport, key: dg.AssetKey) -> None:
+    """Raise Failure, which is tried again, when an outage cut the delivery short. What was accepted is not sent twice.
+
+    A few rows that the vendor has not decided are no outage: they are delivered next time, and counted as undecided.
+    """
+    told = f"{report.state}: +{report.added} -{report.removed} ~{report.updated}, {report.members_after} members"
+    context.log.info(told)
+    if report.state != PARTIAL:
+        return
     error = latest_syncs(runtime)[report.activation]["error"]
-    if report.state == PARTIAL and error:
-        raise dg.Failure(f"{report.activation}: {report.retry:,} changes are not delivered yet: {error}")
+    if error or not report.added + report.updated + report.removed:
+        context.log_event(dg.AssetObservation(key, metadata=delivery_metadata(report)))
+        raise dg.Failure(f"{report.activation}: {report.retry:,} changes are not delivered yet. {error or ''}".rstrip())
 
 
 def _refusal(tripped: GuardTripped, key: dg.AssetKey) -> dg.Failure:

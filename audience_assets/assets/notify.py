@@ -62,6 +62,12 @@ class LogNotifier:
         _log.error("%s", notice.text)
 
 
+def _is_refusal(error: Exception) -> bool:
+    """4xx: the same call will be refused again."""
+    response = error.response if isinstance(error, requests.RequestException) else None
+    return response is not None and 400 <= response.status_code < 500
+
+
 class WebhookNotifier:
     """Posts the notice as JSON, with a `text` that Slack, Teams and Mattermost show."""
 
@@ -75,7 +81,7 @@ class WebhookNotifier:
             # Addresses of webhooks are secrets, and the library's words repeat them.
             raise AudienceError(f"The webhook could not be told of run {notice.run_id}: {_fault(error)}.") from None
 
-    @backoff.on_exception(backoff.expo, requests.RequestException, max_tries=TRIES, logger=None)
+    @backoff.on_exception(backoff.expo, requests.RequestException, max_tries=TRIES, giveup=_is_refusal, logger=None)
     def _post(self, body: dict[str, object]) -> None:
         requests.post(self._url, json=body, timeout=TIMEOUT_SECONDS).raise_for_status()
 

@@ -33,7 +33,7 @@ def refuse_older(context: dg.AssetExecutionContext, days: dg.DailyPartitionsDefi
     """
     asked = context.partition_key
     allowed = {newest_day(days)}
-    record = context.instance.get_run_record_by_id(context.run_id)
+    record = context.instance.get_run_record_by_id(context.run.run_id)
     if record is not None:
         allowed.add(newest_day(days, record.create_timestamp))
     if asked not in allowed:
