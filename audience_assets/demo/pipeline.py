@@ -40,9 +40,17 @@ class Pipeline:
             raise_on_error=False,
         )
         if not result.success:
-            failed = sorted({event.step_key or "" for event in result.get_step_failure_events()})
-            raise RunFailed(f"Dagster run {result.run_id} failed in {', '.join(failed)}; look at it with make ui")
+            raise RunFailed("\n".join(_said(event) for event in result.get_step_failure_events()))
         return result.run_id
 
     def close(self) -> None:
         self.instance.dispose()
+
+
+def _said(event: dg.DagsterEvent) -> str:
+    """A failed step and the words it failed with."""
+    failure = event.step_failure_data
+    error = failure.error
+    words = error.message.strip() if error else "failed"
+    description = failure.user_failure_data.description if failure.user_failure_data else None
+    return f"{event.step_key}: {description or words}"
