@@ -8,7 +8,7 @@ from audience_assets.project.formula import parse_formula
 from audience_assets.project.links import Link, links_from
 from audience_assets.project.measures import measure_type, parse_measure
 from audience_assets.project.models import CalculatedField, FieldType, Model
-from audience_assets.project.places import Place
+from audience_assets.project.places import Place, nearest
 from audience_assets.project.project import ProjectFile
 
 MOST_TO_ONE_HOPS = 3
@@ -45,12 +45,22 @@ class Fields:
             model = link.model
         return self.own(model, name, place)
 
+    def owner(self, model: str, path: str) -> tuple[str, str] | None:
+        """The model and field that a dotted path ends at, or None if a part is unknown."""
+        *hops, name = path.split(".")
+        for hop in hops:
+            link = self._to_one(model, hop, Place.nowhere())
+            if link is None:
+                return None
+            model = link.model
+        return model, name
+
     def own(self, model: str, name: str, place: Place) -> FieldType | None:
         """Type of a field of the model itself, plain or calculated. None if unknown, which has been reported."""
         known = self.names(model)
         if name not in known:
             if model not in self.damaged:
-                place.unknown(f"field in the model {model!r}:", name, known)
+                place.unknown("field", name, known, where=f"in the model {model!r}")
             return None
         calculated = self.settings.calculated_fields.get(model, {}).get(name)
         return self._calculated_type(model, name, calculated) if calculated else self.plain_type(model, name)
@@ -86,8 +96,11 @@ class Fields:
                 "give each relationship a name and use that",
             )
         elif model not in self.damaged:
-            what = "model" if name not in self.settings.models else f"has_many relationship from {model!r} to"
-            place.unknown(what, name, [each for link in links for each in link.names])
+            names = [each for link in links for each in link.names]
+            if name in self.settings.models:
+                place.report(f"{model!r} has no has_many relationship to {name!r}", nearest(name, names))
+            else:
+                place.unknown("model or relationship", name, names)
         return None
 
     def _to_one(self, model: str, name: str, place: Place) -> Link | None:
@@ -99,7 +112,7 @@ class Fields:
             place.report(f"{model!r} has several relationships called {name!r}", "give each relationship a name")
         elif model not in self.damaged:
             names = [link.name or link.names[-1] for link in links]
-            place.unknown(f"belongs_to relationship from {model!r} called", name, names)
+            place.unknown("belongs_to relationship", name, names, where=f"from the model {model!r}")
         return None
 
     def _joined_type(self, model: str, name: str) -> FieldType | None:

@@ -43,6 +43,11 @@ class Place:
         return self.document.line(self.path)
 
     @property
+    def written(self) -> bool:
+        """Whether something stands here."""
+        return self.path in self.document.positions
+
+    @property
     def source(self) -> str:
         return f"{self.document.file}:{self.line}"
 
@@ -51,6 +56,6 @@ class Place:
         if problem not in self.problems:
             self.problems.append(problem)
 
-    def unknown(self, what: str, name: str, valid: Iterable[str]) -> None:
+    def unknown(self, what: str, name: str, valid: Iterable[str], *, where: str = "") -> None:
         """Report a name that is none of the valid ones, with the nearest."""
-        self.report(f"there is no {what} {name!r}", nearest(name, valid))
+        self.report(f"there is no {what} {name!r}{where and ' ' + where}", nearest(name, valid))

@@ -67,32 +67,41 @@ def failed_paths(model: type[BaseModel], error: ValidationError) -> list[KeyPath
 def explain(detail: ErrorDetails, owner: type[BaseModel] | None, *, private: bool = False) -> tuple[str, str | None]:
     """Message and hint for one mistake; `owner` is the model that the key belongs to."""
     kind, value, context = detail["type"], detail.get("input"), detail.get("ctx", {})
+    match kind:
+        case "extra_forbidden":
+            return _unknown_key(str(detail["loc"][-1]), owner)
+        case "union_tag_not_found":
+            return _no_condition(value)
+        case "literal_error":
+            return _no_choice(value, re.findall(r"'([^']*)'", str(context["expected"])), private=private)
+    return _message(kind, value, context, private=private) or detail["msg"], None
+
+
+def _message(kind: str, value: Any, context: dict[str, Any], *, private: bool) -> str | None:
     shown = "" if private or isinstance(value, dict | list) else f", not {value!r}"
+    message = None
     if kind == "missing":
-        return "is required", None
-    if kind == "extra_forbidden":
-        return _unknown_key(str(detail["loc"][-1]), owner)
-    if kind == "union_tag_not_found":
-        return _no_condition(value)
-    if kind == "literal_error":
-        choices = re.findall(r"'([^']*)'", str(context["expected"]))
-        wrong = "the value" if private else repr(value)
-        close = nearest(str(value), choices) if isinstance(value, str) and not private else None
-        one_of = f"{wrong} is not one of {', '.join(choices)}"
-        return one_of, close if close and close.startswith("did") else None
-    if kind in _EXPECTED:
-        empty = value is None
-        return f"{'is empty: ' if empty else ''}expected {_EXPECTED[kind]}{'' if empty else shown}", None
-    if kind in _BOUNDS:
+        message = "is required"
+    elif kind in _EXPECTED:
+        message = f"is empty: expected {_EXPECTED[kind]}" if value is None else f"expected {_EXPECTED[kind]}{shown}"
+    elif kind in _BOUNDS:
         words, key = _BOUNDS[kind]
-        return f"must be {words} {context[key]}{shown}", None
-    if kind == "too_short":
-        return f"needs at least {context['min_length']} item{'s' if context['min_length'] != 1 else ''}", None
-    if kind == "too_long":
-        return f"takes at most {context['max_length']} items", None
-    if kind == "value_error":
-        return str(context["error"]), None
-    return detail["msg"], None
+        message = f"must be {words} {context[key]}{shown}"
+    elif kind == "too_short":
+        message = f"needs at least {context['min_length']} item{'s' if context['min_length'] != 1 else ''}"
+    elif kind == "too_long":
+        message = f"takes at most {context['max_length']} items"
+    elif kind == "value_error":
+        message = str(context["error"])
+    return message
+
+
+def _no_choice(value: Any, choices: list[str], *, private: bool) -> tuple[str, str | None]:
+    one_of = f"is not one of {', '.join(choices)}"
+    if private or not isinstance(value, str):
+        return f"the value {one_of}", None
+    hint = nearest(value, choices)
+    return f"{value!r} {one_of}", hint if hint and hint.startswith("did") else None
 
 
 def _unknown_key(key: str, owner: type[BaseModel] | None) -> tuple[str, str | None]:

@@ -92,6 +92,15 @@ def test_the_environment_is_added_to_ours(tmp_path: Path) -> None:
     assert (tmp_path / "said").read_text() == "yes" + os.environ["PATH"]
 
 
+def test_what_it_prints_goes_to_its_log(tmp_path: Path) -> None:
+    code = "import sys; print('out'); print('err', file=sys.stderr)"
+    log = tmp_path / "log"
+    with Child([sys.executable, "-c", code], folder=tmp_path, environment={}, log=log) as child:
+        while child.alive():
+            time.sleep(0.02)
+    assert sorted(log.read_text().split()) == ["err", "out"]
+
+
 def test_signals_stop_a_wait() -> None:
     code = (
         "from audience_assets.cli.waiting import stop_signals, wait\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -82,3 +83,52 @@ def test_an_interrupted_sync_says_so_and_the_next_one_finishes(run: Run, project
     vendor.account.finish_jobs()
     members = list(vendor.account.members(vendor.account.list_named("Newsletter").id))
     assert len(members) == status["members"] > 100
+
+
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def children(pid: int) -> list[str]:
+    """Processes below one, by what they are."""
+    found = subprocess.run(["ps", "-eo", "ppid,pid,args"], capture_output=True, text=True, check=True)  # noqa: S607
+    rows = [line.split(None, 2) for line in found.stdout.splitlines()[1:]]
+    below, known = [], {str(pid)}
+    for _ in rows:
+        new = [row for row in rows if row[0] in known and row[1] not in known]
+        known |= {row[1] for row in new}
+        below += [row[1] for row in new]
+    return below
+
+
+def test_ui_shows_a_project_and_stops_with_everything_it_started(project: Path) -> None:
+    ports = (free_port(), free_port())
+    arguments = ("--project", str(project), "--port", ports[0], "--sandbox-port", ports[1])
+    with started("ui", *arguments) as process:
+        dagster = read_until(process, r"Dagster +(http://\S+)")[1]
+        klaviyo = read_until(process, r"Klaviyo sandbox +(http://\S+)")[1]
+        assert (dagster, klaviyo) == tuple(f"http://127.0.0.1:{port}" for port in ports)
+        query = {"query": "{ assetNodes { assetKey { path } } }"}
+        nodes = requests.post(f"{dagster}/graphql", json=query, timeout=PATIENCE).json()["data"]["assetNodes"]
+        assert ["klaviyo", "newsletter"] in [node["assetKey"]["path"] for node in nodes]
+        assert requests.get(klaviyo, timeout=PATIENCE).ok
+        below = children(process.pid)
+        assert len(below) >= 4, "dagster dev, code server, webserver, daemon"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    running = subprocess.run(["ps", "-eo", "pid,stat"], capture_output=True, text=True, check=True)  # noqa: S607
+    alive = {pid for pid, state in (line.split() for line in running.stdout.splitlines()[1:]) if state[0] != "Z"}
+    assert not alive & set(below)
+    for url in (dagster, klaviyo):
+        with pytest.raises(requests.ConnectionError):
+            requests.get(url, timeout=PATIENCE)
+
+
+def test_ui_says_which_port_is_taken(project: Path, vendor: Vendor) -> None:
+    command = [sys.executable, "-m", "audience_assets.cli", "ui", "-p", str(project)]
+    port = str(vendor.sandbox.port)
+    done = subprocess.run([*command, "--port", port], capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 2
+    assert f"Port {port} is taken" in done.stderr

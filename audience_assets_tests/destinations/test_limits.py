@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from audience_assets.destinations.base import CallEstimate, Endpoint, RateWindow, Throttled
 from audience_assets.destinations.limits import (
     LONGEST_MARGIN_SECONDS,
+    MARGIN,
     MemorySlotLog,
     SlidingLimiter,
     SlotLog,
@@ -85,7 +86,7 @@ def test_no_phase_of_the_vendors_windows_refuses_a_call_and_no_time_is_wasted(en
         took = time.now - 1_000.0
         minutes = int(floor // 60)
         # The margin of a minute is 1 % of it, that of a second 2 %.
-        assert floor <= took <= minutes * (60 + LONGEST_MARGIN_SECONDS) + (floor % 60) * 1.02 + 1e-6
+        assert floor <= took <= minutes * (60 + LONGEST_MARGIN_SECONDS) + (floor % 60) * (1 + MARGIN) + 1e-6
 
 
 def test_the_floor_is_what_the_vendor_allows() -> None:

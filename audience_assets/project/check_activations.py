@@ -1,0 +1,159 @@
+"""Do activations make sense: service, options, mapping, and one list for each activation alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from audience_assets.destinations.base import DestinationType, ServiceSpec
+from audience_assets.project.activations import Activation
+from audience_assets.project.activations import Mapping as FieldMapping
+from audience_assets.project.check_consent import check_consent
+from audience_assets.project.check_destinations import check_options
+from audience_assets.project.check_settings import check_settings
+from audience_assets.project.effective import Merged, merge, only_service, render_list_name, template_mistake
+from audience_assets.project.fields import Fields
+from audience_assets.project.places import Place
+from audience_assets.project.project import Project
+from audience_assets.project.service_options import every_identifier, only_channel
+
+IDENTIFIER_TYPES = ("text", "integer", "uuid")
+
+
+@dataclass(frozen=True)
+class ActivationPlaces:
+    """Where an effective setting was said: by the activation, or else by the destination's defaults."""
+
+    activation: Place
+    destination: Place
+
+    def at(self, *path: str | int) -> Place:
+        own, default = self.activation.at(*path), self.destination.at("default_activation", *path)
+        # A setting that nobody has said is missing from the activation.
+        return default if not own.written and default.written else own
+
+
+@dataclass(frozen=True)
+class ActivationCheck:
+    """Everything an activation's effective settings are held against."""
+
+    project: Project
+    fields: Fields
+    types: Mapping[str, DestinationType]
+
+    def check(self, activation: Activation, places: ActivationPlaces) -> None:
+        """An activation whose segment and destination are there and sound."""
+        check_settings(activation, places.activation)
+        kind = self.types[self.project.destinations[activation.destination].type]
+        merged = merge(self.project, activation)
+        service = merged.data.get("service") or only_service(kind)
+        if service is None:
+            places.activation.report(
+                f"{kind.title} has several services: say which in `service`", f"there is {', '.join(kind.services)}"
+            )
+        elif service not in kind.services:
+            places.at("service").unknown("service", service, kind.services)
+        elif check_options(
+            kind, service, merged.data["options"], lambda path: places.at("options", *path), complete=True
+        ):
+            self._check_service(activation, kind.services[service], merged, places)
+
+    def _check_service(
+        self, activation: Activation, spec: ServiceSpec, merged: Merged, places: ActivationPlaces
+    ) -> None:
+        options = spec.options_model.model_validate(merged.data["options"])
+        mapping = FieldMapping.model_validate(merged.data["mapping"])
+        model = self.project.users_model(activation.segment)
+        _check_required(spec, options, mapping, places)
+        _check_names(spec, options, mapping, places)
+        if mapping.fields and not spec.carries_attributes and places.activation.at("mapping", "fields").written:
+            places.at("mapping", "fields").report(f"{spec.name} carries no attributes, only identifiers")
+        for key, fields in (("identifiers", mapping.identifiers), ("fields", mapping.fields)):
+            for attribute, field in fields.items():
+                self._check_field(model, field, places.at("mapping", key, attribute), identifier=key == "identifiers")
+        if mapping.region is not None:
+            self._check_field(model, mapping.region, places.at("mapping", "region"))
+        check_consent(self.fields, model, spec, options, merged, places.at)
+
+    def _check_field(self, model: str, field: str, place: Place, *, identifier: bool = False) -> None:
+        """A mapped field is a column of the users model: the ledger keeps its value as the table holds it."""
+        declared = self.fields.settings.models[model].fields
+        if field in declared:
+            if identifier and declared[field].type not in IDENTIFIER_TYPES:
+                place.report(f"{field!r} is {declared[field].type}; an identifier is text")
+        elif field in self.fields.settings.calculated_fields.get(model, {}):
+            place.report(f"{field!r} is calculated; map a field of the table")
+        elif "." in field:
+            place.report(f"{field!r} follows a relationship; map a field of the model {model!r}")
+        elif field == self.fields.settings.models[model].key:
+            place.report(f"{field!r} is the key: declare it under `fields` of {model!r} to map it")
+        elif model not in self.fields.damaged:
+            place.unknown("field", field, declared, where=f"in the model {model!r}")
+
+
+def _check_required(spec: ServiceSpec, options: BaseModel, mapping: FieldMapping, places: ActivationPlaces) -> None:
+    for name in spec.required(options):
+        if name in mapping.identifiers or name in mapping.fields:
+            continue
+        known = every_identifier(spec, options)
+        setting = f"mapping.{'identifiers' if name in known else 'fields'}.{name}"
+        channel = next((each for each in spec.channels(options) if name in _needs(spec, options, each)), None)
+        who = f"channel {channel}" if channel else spec.name
+        place = places.at("options", "channels") if channel else places.at("mapping")
+        place.report(f"{who} needs {setting}", "map it to a field of the users model")
+
+
+def _needs(spec: ServiceSpec, options: BaseModel, channel: str) -> Sequence[str]:
+    """What must be mapped for one channel alone."""
+    alone = only_channel(spec, options, channel)
+    return spec.required(alone) if alone is not None else ()
+
+
+def _check_names(spec: ServiceSpec, options: BaseModel, mapping: FieldMapping, places: ActivationPlaces) -> None:
+    identifiers = every_identifier(spec, options)
+    for name in mapping.identifiers:
+        if name not in identifiers:
+            places.at("mapping", "identifiers", name).unknown("identifier", name, identifiers, where=f"of {spec.name}")
+    for name in mapping.fields:
+        if name in identifiers or (name == "region" and mapping.region):
+            where = "mapping.region" if name == "region" else f"mapping.identifiers.{name}"
+            places.at("mapping", "fields", name).report(f"{name!r} is not an attribute: write {where}")
+
+
+def check_lists(project: Project, places: Mapping[str, ActivationPlaces]) -> None:
+    """Each activation owns one list: two of one account and name would undo each other's work."""
+    owners: dict[tuple[str, str, str], str] = {}
+    for name, activation in project.activations.items():
+        if name not in places:
+            continue
+        template = merge(project, activation).data["list_name"]
+        if template_mistake(template):
+            continue
+        destination = project.destinations[activation.destination]
+        list_name = render_list_name(template, project, activation)
+        place = places[name].activation.at("list_name")
+        if not list_name:
+            place.report("the list's name is empty")
+            continue
+        account = (destination.type, json.dumps(destination.settings, sort_keys=True), list_name)
+        first = owners.setdefault(account, name)
+        if first != name:
+            place.report(
+                f"the list {list_name!r} at {activation.destination} belongs to the activation {first!r} already "
+                f"({places[first].activation.source}); each activation owns one list",
+                'give this one a list_name of its own, e.g. "{segment_label}"',
+            )
+
+
+def segment_and_destination_known(
+    activation: Activation, segments: Mapping[str, object], destinations: Mapping[str, object], place: Place
+) -> bool:
+    """Whether both are declared somewhere; reported if not."""
+    if activation.segment not in segments:
+        place.at("segment").unknown("segment", activation.segment, segments)
+    if activation.destination not in destinations:
+        place.at("destination").unknown("destination", activation.destination, destinations)
+    return activation.segment in segments and activation.destination in destinations

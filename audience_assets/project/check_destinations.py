@@ -1,0 +1,115 @@
+"""Do destinations make sense: a known vendor, its settings, secrets from the environment, usable defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from audience_assets.destinations.base import DestinationType
+from audience_assets.project.activations import Destination
+from audience_assets.project.check_settings import check_settings
+from audience_assets.project.environment import env_name
+from audience_assets.project.names import check_slug
+from audience_assets.project.places import Place, nearest
+from audience_assets.project.validation import explain, keys_of, locate, validate
+from audience_assets.project.yaml_text import KeyPath
+
+OWN_KEYS = ("type", "description", "default_activation")
+PLACEHOLDER = "from the environment"
+
+# Where an option stands: in the activation, or in the destination's defaults.
+OptionPlace = Callable[[KeyPath], Place]
+
+
+def read_destination(name: str, data: Any, place: Place, types: Mapping[str, DestinationType]) -> Destination | None:
+    """One destination, its vendor settings written beside our own keys. None after reporting its mistakes."""
+    check_slug(name, "destination", place)
+    if not isinstance(data, dict):
+        place.report("expected a map with `type` and the vendor's settings")
+        return None
+    settings = {key: value for key, value in data.items() if key not in OWN_KEYS}
+    own = {key: value for key, value in data.items() if key in OWN_KEYS}
+    destination = validate(Destination, {**own, "settings": settings}, place)
+    kind = types.get(str(data.get("type")))
+    if kind is not None:
+        before = len(place.problems)
+        _check_vendor_settings(settings, kind, place)
+        sound = len(place.problems) == before
+    elif data.get("type") is not None:
+        place.at("type").unknown("destination type", str(data["type"]), types)
+        sound = False
+    else:
+        sound = False
+    if destination is not None and kind is not None:
+        check_defaults(destination, kind, place.at("default_activation"))
+    return destination if sound else None
+
+
+def _check_vendor_settings(settings: dict[str, Any], kind: DestinationType, place: Place) -> None:
+    model = kind.settings_model
+    valid = keys_of(model)
+    for key in settings:
+        if key not in valid:
+            hint = f"write {kind.title}'s settings beside `type`" if key == "settings" else None
+            place.at(key).report(f"unknown key {key!r}", hint or nearest(key, [*OWN_KEYS, *valid]))
+    for key in kind.secret_fields:
+        if settings.get(key) is not None and env_name(settings[key]) is None:
+            variable = f"{kind.name}_{key}".upper()
+            place.at(key).report(
+                "a secret does not belong in a file", f"write {key}: {{env: {variable}}} and set that variable"
+            )
+    from_environment: list[KeyPath] = []
+    data = {key: _filled(value, (key,), from_environment) for key, value in settings.items() if key in valid}
+    try:
+        model.model_validate(data)
+    except ValidationError as error:
+        for detail in error.errors():
+            path, owner = locate(model, detail["loc"])
+            # Only the real value can show whether a setting from the environment is right.
+            if path in from_environment or (not path and from_environment):
+                continue
+            place.at(*path).report(*explain(detail, owner, private=bool(path) and path[0] in kind.secret_fields))
+
+
+def _filled(value: Any, path: KeyPath, from_environment: list[KeyPath]) -> Any:
+    if env_name(value) is not None:
+        from_environment.append(path)
+        return PLACEHOLDER
+    if isinstance(value, dict):
+        return {key: _filled(each, (*path, key), from_environment) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_filled(each, (*path, index), from_environment) for index, each in enumerate(value)]
+    return value
+
+
+def check_defaults(destination: Destination, kind: DestinationType, place: Place) -> None:
+    """`default_activation`, as far as it can be judged without an activation."""
+    default = destination.default_activation
+    check_settings(default, place)
+    if default.service is not None and default.service not in kind.services:
+        place.at("service").unknown("service", default.service, kind.services)
+        return
+    services = [default.service] if default.service else list(kind.services)
+    if default.options and len(services) == 1:
+        check_options(kind, services[0], default.options, lambda path: place.at("options", *path), complete=False)
+
+
+def check_options(
+    kind: DestinationType, service: str, options: dict[str, Any], at: OptionPlace, *, complete: bool
+) -> bool:
+    """Whether a service takes these options; what it does not is reported. Required ones only if `complete`."""
+    model = kind.services[service].options_model
+    known = {key: value for key, value in options.items() if key in keys_of(model)}
+    for key in options.keys() - known.keys():
+        at((key,)).report(f"unknown option {key!r} of {service}", nearest(key, keys_of(model)))
+    try:
+        model.model_validate(known)
+    except ValidationError as error:
+        for detail in error.errors():
+            path, owner = locate(model, detail["loc"])
+            if complete or detail["type"] != "missing":
+                at(path).report(*explain(detail, owner))
+        return False
+    return known == options

@@ -1,0 +1,51 @@
+"""Do settings make sense by themselves, whether an activation says them or a destination's defaults."""
+
+from __future__ import annotations
+
+import re
+
+import phonenumbers
+
+from audience_assets.project.activations import ActivationSettings
+from audience_assets.project.check_values import check_duration
+from audience_assets.project.effective import TEMPLATE_NAMES, template_mistake
+from audience_assets.project.names import check_owners, check_tag
+from audience_assets.project.places import Place, nearest
+
+_CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+_OTHER_NAMES = {"UK": "GB", "EL": "GR"}
+
+
+def check_settings(settings: ActivationSettings, place: Place) -> None:
+    """Times, durations, templates, owners and tags."""
+    if settings.list_name is not None:
+        _check_list_name(settings.list_name, place.at("list_name"))
+    if settings.schedule is not None and not _CLOCK.fullmatch(settings.schedule.at):
+        place.at("schedule", "at").report(f"{settings.schedule.at!r} is not a time of day: write HH:MM, e.g. 06:00")
+    if settings.guard is not None and settings.guard.max_source_age is not None:
+        check_duration(settings.guard.max_source_age, place.at("guard", "max_source_age"), fixed=True)
+    if settings.fresh_within is not None:
+        check_duration(settings.fresh_within, place.at("fresh_within"), fixed=True)
+    if settings.mapping is not None and settings.mapping.default_region is not None:
+        _check_region(settings.mapping.default_region, place.at("mapping", "default_region"))
+    check_owners(settings.owners or [], place.at("owners"))
+    for key, value in (settings.tags or {}).items():
+        check_tag(key, value, place.at("tags", key))
+
+
+def _check_list_name(template: str, place: Place) -> None:
+    mistake = template_mistake(template)
+    if mistake is not None:
+        word = re.search(r"\{(\w+)", template)
+        hint = nearest(word[1], TEMPLATE_NAMES) if word else None
+        place.report(mistake, hint if hint and hint.startswith("did") else None)
+    elif not template.strip():
+        place.report("a list needs a name")
+
+
+def _check_region(region: str, place: Place) -> None:
+    if region in phonenumbers.SUPPORTED_REGIONS:
+        return
+    better = _OTHER_NAMES.get(region.upper(), region.upper())
+    hint = f"did you mean {better!r}?" if better in phonenumbers.SUPPORTED_REGIONS else None
+    place.report(f"{region!r} is not an ISO country code such as FR", hint)

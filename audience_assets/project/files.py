@@ -1,0 +1,107 @@
+"""The files of a project's folder as YAML documents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from audience_assets.errors import Problem
+from audience_assets.project.names import check_slug
+from audience_assets.project.places import Place
+from audience_assets.project.yaml_text import read_documents
+
+PROJECT = "project.yaml"
+DESTINATIONS = "destinations.yaml"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One segment or activation as written: its name, its data, where it stands."""
+
+    name: str
+    data: dict[str, Any]
+    place: Place
+
+
+@dataclass
+class Files:
+    """Everything read from the folder. A file that is missing or not YAML leaves its part None."""
+
+    project: Place | None
+    destinations: Place | None
+    segments: dict[str, Entry]
+    activations: dict[str, Entry]
+    problems: list[Problem] = field(default_factory=list)
+
+
+def read_files(root: Path) -> Files:
+    """Read the folder; mistakes of syntax and naming are in `problems`."""
+    problems: list[Problem] = []
+    if not (root / PROJECT).is_file():
+        message = f"there is no {PROJECT} in {root}" if root.is_dir() else f"there is no folder {root}"
+        problems.append(Problem(PROJECT, 1, "", message, "`audience-assets init` makes a project that runs as it is"))
+        return Files(None, None, {}, {}, problems)
+    return Files(
+        project=_single(root, PROJECT, problems),
+        destinations=_single(root, DESTINATIONS, problems) if (root / DESTINATIONS).exists() else None,
+        segments=_folder(root, "segments", "segment", problems),
+        activations=_folder(root, "activations", "activation", problems),
+        problems=problems,
+    )
+
+
+def _single(root: Path, file: str, problems: list[Problem]) -> Place | None:
+    documents, found = read_documents(root / file, file)
+    problems += found
+    if len(documents) > 1:
+        problems.append(Problem(file, documents[1].line(()), "", "this file holds one document; `---` begins a second"))
+    if not documents:
+        if not found:
+            problems.append(Problem(file, 1, "", "the file is empty"))
+        return None
+    place = Place(documents[0], (), problems)
+    if not isinstance(place.document.data, dict):
+        place.report("expected a map of settings")
+        return None
+    return place
+
+
+def _folder(root: Path, folder: str, key: str, problems: list[Problem]) -> dict[str, Entry]:
+    entries: dict[str, Entry] = {}
+    for path in sorted((root / folder).glob("**/*")):
+        file = path.relative_to(root).as_posix()
+        if path.suffix in (".yml", ".json"):
+            problems.append(Problem(file, 1, "", "is not read: only *.yaml files are", f"rename it {path.stem}.yaml"))
+        if path.suffix != ".yaml" or not path.is_file():
+            continue
+        for entry in _entries(path, file, key, problems):
+            first = entries.setdefault(entry.name, entry)
+            if first is not entry:
+                where = entry.place.at(key) if key in entry.data else entry.place
+                where.report(f"there is a {key} {entry.name!r} already", f"the first is {first.place.source}")
+    return entries
+
+
+def _entries(path: Path, file: str, key: str, problems: list[Problem]) -> list[Entry]:
+    documents, found = read_documents(path, file)
+    problems += found
+    documents = [document for document in documents if document.data is not None]
+    if not documents and not found:
+        problems.append(Problem(file, 1, "", f"the file is empty: it declares no {key}"))
+    entries = []
+    for document in documents:
+        place = Place(document, (), problems)
+        if not isinstance(document.data, dict):
+            place.report(f"expected a map of the {key}'s settings")
+            continue
+        name = document.data.get(key)
+        if name is None and len(documents) > 1:
+            place.report(f"a file with several documents names each: `{key}: NAME` is missing")
+            continue
+        name = path.stem if name is None else name
+        if isinstance(name, str) and check_slug(name, key, place.at(key)):
+            entries.append(Entry(name, {**document.data, key: name}, place))
+        elif not isinstance(name, str):
+            place.at(key).report(f"the name of the {key} is text")
+    return entries

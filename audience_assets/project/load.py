@@ -1,0 +1,179 @@
+"""Reading a project: all files, all checks, and every mistake at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from audience_assets.destinations.base import DestinationType
+from audience_assets.errors import ProjectError
+from audience_assets.project.activations import Activation, Destination
+from audience_assets.project.check_activations import (
+    ActivationCheck,
+    ActivationPlaces,
+    check_lists,
+    segment_and_destination_known,
+)
+from audience_assets.project.check_calculated import check_calculated
+from audience_assets.project.check_conditions import ConditionCheck
+from audience_assets.project.check_destinations import read_destination
+from audience_assets.project.check_insights import check_insights
+from audience_assets.project.check_models import check_models, check_relationships, relationship_is_sound
+from audience_assets.project.check_segments import check_references, check_segment, users_model
+from audience_assets.project.effective import effective_activation, known_destinations
+from audience_assets.project.environment import MissingVariable, resolve_env, resolve_settings
+from audience_assets.project.fields import Fields
+from audience_assets.project.files import Entry, Files, read_files
+from audience_assets.project.models import Segment
+from audience_assets.project.places import Place, nearest
+from audience_assets.project.project import Project
+from audience_assets.project.project_file import ReadProject, read_project
+from audience_assets.project.validation import validate
+from audience_assets.project.yaml_text import dotted
+
+__all__ = ["MissingVariable", "load_project", "resolve_env", "resolve_settings"]
+
+
+def load_project(root: str | Path, *, destinations: Mapping[str, DestinationType] | None = None) -> Project:
+    """The project in the folder `root`, checked, with every activation's effective settings.
+
+    `destinations` are the known vendors; the registry's by default. Reads no environment variable and opens no
+    warehouse. Raises ProjectError with every mistake, each with its file and line.
+    """
+    root = Path(root).resolve()
+    types = destinations if destinations is not None else known_destinations()
+    files = read_files(root)
+    parts = _Parts.read(files, types)
+    if files.project is not None:
+        project = _checked(root, files, parts, types)
+    if files.problems:
+        raise ProjectError(
+            sorted(files.problems, key=lambda problem: (_rank(problem.file), problem.file, problem.line))
+        )
+    effective = {name: effective_activation(project, each, types) for name, each in project.activations.items()}
+    return replace(project, effective=effective)
+
+
+def _rank(file: str) -> int:
+    """Models before what is built on them."""
+    order = ("project.yaml", "destinations.yaml", "segments/", "activations/")
+    return next((rank for rank, start in enumerate(order) if file.startswith(start)), len(order))
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What could be read of each part. `destination_places` holds also those whose declaration has mistakes."""
+
+    segments: dict[str, Segment]
+    activations: dict[str, Activation]
+    destinations: dict[str, Destination]
+    destination_places: dict[str, Place]
+
+    @classmethod
+    def read(cls, files: Files, types: Mapping[str, DestinationType]) -> _Parts:
+        places = _destination_places(files.destinations)
+        read = {
+            name: read_destination(name, place.document.data["destinations"][name], place, types)
+            for name, place in places.items()
+        }
+        return cls(
+            segments=_validated(Segment, files.segments),
+            activations=_validated(Activation, files.activations),
+            destinations={name: each for name, each in read.items() if each is not None},
+            destination_places=places,
+        )
+
+
+def _validated(model: type[Any], entries: Mapping[str, Entry]) -> dict[str, Any]:
+    read = {name: validate(model, entry.data, entry.place) for name, entry in entries.items()}
+    return {name: each for name, each in read.items() if each is not None}
+
+
+def _destination_places(place: Place | None) -> dict[str, Place]:
+    if place is None:
+        return {}
+    data = place.document.data
+    for key in data:
+        if key != "destinations":
+            indent = isinstance(data[key], dict) and "type" in data[key] and "destinations" not in data
+            hint = "destinations stand under the key `destinations:`" if indent else nearest(key, ["destinations"])
+            place.at(key).report(f"unknown key {key!r}", hint)
+    declared = data.get("destinations", {})
+    if not isinstance(declared, dict):
+        place.at("destinations").report("expected a map of names to destinations")
+        return {}
+    return {name: place.at("destinations", name) for name in declared}
+
+
+def _checked(root: Path, files: Files, parts: _Parts, types: Mapping[str, DestinationType]) -> Project:
+    """The project; what is wrong with it has been added to the files' problems."""
+    assert files.project is not None  # noqa: S101 - the caller has looked
+    read = _with_sound_relationships(read_project(files.project))
+    fields = Fields(read.settings, read.damaged | (read.declared - set(read.settings.models)))
+    segment_models = {name: _model_of(parts.segments.get(name), fields) for name in files.segments}
+    conditions = ConditionCheck(fields, segment_models, root)
+
+    check_relationships(fields, read.relationship_places)
+    check_models(fields, conditions, files.project)
+    check_calculated(fields, conditions, files.project)
+    check_insights(read.settings.insights, fields, files.project.at("insights"))
+    for name, segment in parts.segments.items():
+        check_segment(segment, conditions, files.segments[name].place)
+    check_references(parts.segments, {name: entry.place for name, entry in files.segments.items()})
+
+    project = Project(
+        root=root,
+        settings=read.settings,
+        segments=parts.segments,
+        destinations=parts.destinations,
+        activations=parts.activations,
+        sources=_sources(files, parts),
+    )
+    _check_activations(project, fields, files, parts, types)
+    return project
+
+
+def _with_sound_relationships(read: ReadProject) -> ReadProject:
+    """Without relationships to nowhere, which would be reported again wherever they are used."""
+    known = set(read.declared)
+    pairs = zip(read.settings.relationships, read.relationship_places, strict=True)
+    checked = [(each, place, relationship_is_sound(each, read.settings, known, place)) for each, place in pairs]
+    broken = {model for each, _, sound in checked if not sound for model in (each.from_, each.to)}
+    settings = read.settings.model_copy(update={"relationships": [each for each, _, sound in checked if sound]})
+    places = [place for _, place, sound in checked if sound]
+    return replace(read, settings=settings, relationship_places=places, damaged=read.damaged | broken)
+
+
+def _model_of(segment: Segment | None, fields: Fields) -> str | None:
+    return users_model(segment, fields.settings.models) if segment is not None else None
+
+
+def _check_activations(
+    project: Project, fields: Fields, files: Files, parts: _Parts, types: Mapping[str, DestinationType]
+) -> None:
+    check = ActivationCheck(project, fields, types)
+    judged: dict[str, ActivationPlaces] = {}
+    for name, activation in project.activations.items():
+        place = files.activations[name].place
+        if not segment_and_destination_known(activation, files.segments, parts.destination_places, place):
+            continue
+        segment = project.segments.get(activation.segment)
+        if activation.destination in project.destinations and _model_of(segment, fields) is not None:
+            judged[name] = ActivationPlaces(place, parts.destination_places[activation.destination])
+            check.check(activation, judged[name])
+    check_lists(project, judged)
+
+
+def _sources(files: Files, parts: _Parts) -> dict[str, str]:
+    """Where every setting of activations and destinations stands."""
+    roots = {f"activations.{name}": entry.place for name, entry in files.activations.items()}
+    roots |= {f"destinations.{name}": place for name, place in parts.destination_places.items()}
+    sources = {}
+    for prefix, root in roots.items():
+        for path, (line, _) in root.document.positions.items():
+            if path[: len(root.path)] == root.path:
+                rest = dotted(path[len(root.path) :])
+                sources[f"{prefix}.{rest}" if rest else prefix] = f"{root.document.file}:{line}"
+    return sources

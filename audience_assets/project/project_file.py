@@ -1,0 +1,115 @@
+"""`project.yaml` as models, and as much of it as possible when parts of it are wrong."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from audience_assets.project.places import Place
+from audience_assets.project.project import ProjectFile
+from audience_assets.project.times import zone
+from audience_assets.project.validation import failed_paths, report
+from audience_assets.project.yaml_text import KeyPath
+
+# Parts that can be left out so that the rest can still be checked, the smallest first. A star is any name.
+_PARTS: tuple[KeyPath, ...] = (
+    ("models", "*", "fields", "*"),
+    ("models", "*", "base_filter"),
+    ("models", "*"),
+    ("relationships", "*"),
+    ("calculated_fields", "*", "*"),
+    ("calculated_fields", "*"),
+    ("*", "*"),
+    ("*",),
+)
+# Stands in for what has to be there; the project is refused anyway.
+_SUBSTITUTES: dict[str, Any] = {"project": "unnamed", "warehouse": {"url": "sqlite://"}, "models": {}}
+
+
+@dataclass(frozen=True)
+class ReadProject:
+    """What could be read. `damaged` are models of which a part could not; `declared` all models that were named."""
+
+    settings: ProjectFile
+    relationship_places: list[Place]
+    damaged: frozenset[str] = frozenset()
+    declared: frozenset[str] = frozenset()
+
+
+@dataclass
+class _Salvage:
+    data: dict[str, Any]
+    place: Place
+    damaged: set[str] = field(default_factory=set)
+    relationships: list[int] = field(default_factory=list)
+
+    def leave_out(self, path: KeyPath) -> None:
+        """Remove the smallest part that holds the path."""
+        part = next(part for part in _PARTS if _matches(part, path))
+        *parents, last = path[: len(part)]
+        if parents[:1] in (["models"], ["calculated_fields"]):
+            self.damaged.add(str(path[1]))
+        holder: Any = self.data
+        for key in parents:
+            holder = holder.get(key) if isinstance(holder, dict) else None
+        if isinstance(holder, dict):
+            holder.pop(last, None)
+        elif isinstance(holder, list) and isinstance(last, int):
+            # Kept as a gap until the round is over: later paths count from the old places.
+            holder[last] = None
+
+    def close_gaps(self) -> None:
+        kept = self.data.get("relationships")
+        if isinstance(kept, list):
+            pairs = list(zip(self.relationships, kept, strict=True))
+            self.relationships = [index for index, each in pairs if each is not None]
+            self.data["relationships"] = [each for _, each in pairs if each is not None]
+        else:
+            self.relationships = []
+
+
+def read_project(place: Place) -> ReadProject:
+    """The project's settings; every mistake in them is reported."""
+    source = place.document.data
+    relationships = source.get("relationships")
+    count = len(relationships) if isinstance(relationships, list) else 0
+    salvage = _Salvage(deepcopy(source), place, relationships=list(range(count)))
+    settings = _validated(salvage)
+    _check_timezone(settings.timezone, place.at("timezone"))
+    models = source.get("models")
+    return ReadProject(
+        settings,
+        [place.at("relationships", index) for index in salvage.relationships],
+        frozenset(salvage.damaged),
+        frozenset(models if isinstance(models, dict) else ()),
+    )
+
+
+def _validated(salvage: _Salvage) -> ProjectFile:
+    first = True
+    while True:
+        try:
+            return ProjectFile.model_validate(salvage.data)
+        except ValidationError as error:
+            if first:
+                report(ProjectFile, error, salvage.place)
+            for path in failed_paths(ProjectFile, error):
+                salvage.leave_out(path)
+        salvage.close_gaps()
+        if not first:
+            salvage.data |= {key: value for key, value in _SUBSTITUTES.items() if key not in salvage.data}
+        first = False
+
+
+def _matches(part: KeyPath, path: KeyPath) -> bool:
+    return len(part) <= len(path) and all(want in ("*", got) for want, got in zip(part, path, strict=False))
+
+
+def _check_timezone(timezone: str, place: Place) -> None:
+    try:
+        zone(timezone)
+    except ValueError as error:
+        place.report(str(error))

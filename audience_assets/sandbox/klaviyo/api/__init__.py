@@ -1,0 +1,1 @@
+"""Klaviyo's operations, one module for each kind of resource."""
