@@ -20,6 +20,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from audience_assets.runtime import Runtime
 from audience_assets.sandbox import Sandbox
@@ -101,7 +102,7 @@ class Bench:
             by_endpoint[endpoint] += count
         return by_endpoint, sum(count for (_, status), count in new.items() if status == 429)
 
-    def _ask(self, what: str) -> int:
+    def _ask(self, what: str) -> Any:
         self.pipe.send(what)
         return self.pipe.recv()
 

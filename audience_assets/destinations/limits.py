@@ -17,7 +17,7 @@ from audience_assets.destinations.base import CallEstimate, Endpoint, RateWindow
 
 # Calls do not reach the vendor exactly as far apart as they left. That jitter does not grow with the window, so the
 # margin of a long one is capped: 0.6 s of 60 s costs 1 % of the speed.
-MARGIN = 0.02
+MARGIN = 0.04
 LONGEST_MARGIN_SECONDS = 0.6
 # A caller who would wait longer than this is told so (a daily limit) and does not hold a worker.
 PATIENCE_SECONDS = 900.0
