@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from audience_assets.assets.console import console
 from audience_assets.assets.failures import DELIVERY_RETRIES
 from audience_assets.assets.keys import list_key, segment_key
 from audience_assets.assets.lists import build_list, list_inputs, settings_hash
@@ -49,6 +50,7 @@ def build_definitions(
             ),
         ],
         executor=dg.in_process_executor,
+        loggers={"console": console},
     )
 
 

@@ -15,7 +15,7 @@ from audience_assets.project.activations import EffectiveActivation
 from audience_assets.project.models import Segment
 from audience_assets.project.project import Project
 from audience_assets.runtime import Runtime
-from audience_assets.sync import GuardTripped, SyncReport
+from audience_assets.sync import GuardTripped, SyncReport, open_rejections
 
 NOT_EMPTY, IDENTIFIERS, SIZE_CHANGE = "not_empty", "identifiers", "size_change"
 LIST_GUARD, REJECTION_RATE = "list_guard", "rejection_rate"
@@ -113,7 +113,7 @@ def list_check_specs(activation: EffectiveActivation) -> list[dg.AssetCheckSpec]
         dg.AssetCheckSpec(
             REJECTION_RATE,
             asset=key,
-            description=f"At most {TOLERATED_PERCENT:g} % of the rows sent were rejected.",
+            description=f"Open rejections are at most {TOLERATED_PERCENT:g} % of the audience.",
         ),
     ]
 
@@ -140,13 +140,14 @@ def guard_failed(tripped: GuardTripped) -> dg.AssetCheckResult:
     )
 
 
-def rejection_rate(report: SyncReport) -> dg.AssetCheckResult:
-    """Rejected rows of those that this sync decided. Contacts the vendor does not know are not rejected."""
-    decided = report.added + report.updated + report.removed + report.rejected
-    percent = 100 * report.rejected / decided if decided else 0.0
+def rejection_rate(runtime: Runtime, report: SyncReport) -> dg.AssetCheckResult:
+    """Rejections that are open after this sync, against the audience. Contacts the vendor does not know are none."""
+    rows = sum(each.rows for each in open_rejections(runtime, report.activation))
+    users = report.counts.audience_users
+    percent = 100 * rows / users if users else 0.0
     return dg.AssetCheckResult(
         check_name=REJECTION_RATE,
         passed=percent <= TOLERATED_PERCENT,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"rejected": report.rejected, "decided": decided, "percent": round(percent, 2)},
+        metadata={"open_rejections": rows, "audience_users": users, "percent": round(percent, 2)},
     )

@@ -60,7 +60,9 @@ def summary(report: SyncReport) -> str:
         if number
     )
     bar = "█" * full + "░" * (BAR - full)
-    return f"{change} → {report.members_after:,} members{others}\n\n`{bar}` {100 * reached:.1f} % of {users:,} users"
+    return (
+        f"**{change}** → {report.members_after:,} members{others}\n\n`{bar}` {100 * reached:.1f} % of {users:,} users"
+    )
 
 
 _PLAN = dg.TableSchema(

@@ -39,7 +39,7 @@ def build_segment(project: Project, segment: Segment) -> dg.AssetsDefinition:
         group_name=GROUP,
         owners=segment.owners,
         tags=dict.fromkeys(segment.tags, ""),
-        kinds={warehouse_kind(project), "segment"},
+        kinds={warehouse_kind(project), "sql"},
         code_version=definition_hash(project, name)[:16],
         check_specs=segment_check_specs(project, segment),
         required_resource_keys={WAREHOUSE},
