@@ -21,9 +21,13 @@ class Child:
     then killed. Some of Dagster's servers outlive the polite ways.
     """
 
-    def __init__(self, command: Sequence[str], *, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, command: Sequence[str], *, folder: Path, environment: Mapping[str, str], log: Path | None = None
+    ) -> None:
+        """`log` takes what it prints; without it that goes where ours goes."""
         self._command = list(command)
         self._folder = folder
+        self._log = log
         self._environment = {**os.environ, **environment}
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -36,9 +40,16 @@ class Child:
         return self._process.poll() if self._process else None
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
-            self._command, cwd=self._folder, env=self._environment, start_new_session=True
-        )
+        with contextlib.ExitStack() as opened:
+            output = opened.enter_context(self._log.open("wb")) if self._log else None
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
+                self._command,
+                cwd=self._folder,
+                env=self._environment,
+                stdout=output,
+                stderr=subprocess.STDOUT if output else None,
+                start_new_session=True,
+            )
         return self
 
     def __exit__(

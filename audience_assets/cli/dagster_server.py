@@ -32,13 +32,13 @@ def prepare_home(environment: Mapping[str, str]) -> None:
         raise AudienceError(f"Dagster's home {environment['DAGSTER_HOME']} can't be used; move it away and try again.")
 
 
-def dagster_dev(port: int, *, folder: Path, environment: Mapping[str, str]) -> Child:
-    """Webserver, daemon and code server, not yet started."""
+def dagster_dev(port: int, *, folder: Path, environment: Mapping[str, str], log: Path) -> Child:
+    """Webserver, daemon and code server, not yet started. What they and their runs print goes to `log`."""
     command = [sys.executable, "-m", "dagster", "dev", "-m", DEFINITIONS, "-h", HOST, "-p", str(port)]
-    return Child([*command, "--log-level", "warning"], folder=folder, environment=environment)
+    return Child(command, folder=folder, environment=environment, log=log)
 
 
-def wait_until_ready(child: Child, port: int, stopped: threading.Event) -> None:
+def wait_until_ready(child: Child, port: int, stopped: threading.Event, log: Path) -> None:
     """Return when the page answers or somebody says stop.
 
     Raises AudienceError when it does not answer in two minutes, or the program ends.
@@ -46,7 +46,7 @@ def wait_until_ready(child: Child, port: int, stopped: threading.Event) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         if not child.alive():
-            raise AudienceError(f"Dagster ended at once with status {child.status}; its own words are above.")
+            raise AudienceError(f"Dagster ended at once with status {child.status}; its own words are in {log}")
         try:
             if requests.get(f"http://{HOST}:{port}/server_info", timeout=5).ok:
                 return
@@ -54,4 +54,4 @@ def wait_until_ready(child: Child, port: int, stopped: threading.Event) -> None:
             pass
         if stopped.wait(0.5):
             return
-    raise AudienceError(f"Dagster did not answer on port {port} within {READY_SECONDS} seconds.")
+    raise AudienceError(f"Dagster did not answer on port {port} in {READY_SECONDS} seconds; its own words are in {log}")

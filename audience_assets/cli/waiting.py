@@ -9,18 +9,19 @@ from contextlib import contextmanager
 from types import FrameType
 
 POLL_SECONDS = 0.5
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
 def stop_signals() -> Iterator[threading.Event]:
-    """An event that Ctrl-C or SIGTERM sets, so that everything started can be stopped in order."""
+    """An event that Ctrl-C, SIGTERM or a closed terminal sets, so that all that was started can be stopped in order."""
     stopped = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:
         del number, frame
         stopped.set()
 
-    kept = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    kept = {number: signal.signal(number, stop) for number in STOPPING}
     try:
         yield stopped
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 import requests
 
+import audience_assets
 from audience_assets_tests.cli.conftest import Run, Vendor, answer
 
 PATIENCE = 30
@@ -24,7 +26,11 @@ PATIENCE = 30
 def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """The command line as its own process, which never outlives the test."""
     command = [sys.executable, "-u", "-m", "audience_assets.cli", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)  # noqa: S603
+    # For a package that is not installed, in whatever folder Dagster starts.
+    environment = {**os.environ, "PYTHONPATH": str(Path(audience_assets.__file__).parents[1])}
+    process = subprocess.Popen(  # noqa: S603
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    )
     try:
         yield process
     finally:

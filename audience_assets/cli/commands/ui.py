@@ -28,6 +28,7 @@ SANDBOX_PORT = 8787
 SANDBOX_KEY = "pk_sandbox"
 DEMO_CUSTOMERS = 10_000
 HOME = ".dagster"
+LOG = "dagster.log"
 
 
 @dataclass(frozen=True)
@@ -60,15 +61,18 @@ def command(session: Session, port: int, sandbox_port: int, customers: int) -> N
         _check_free(wanted, option)
     with _stage(session, sandbox_port, customers) as stage, stop_signals() as stopped:
         prepare_home(stage.environment)
-        with dagster_dev(port, folder=stage.folder, environment=stage.environment) as child:
+        log = Path(stage.environment["DAGSTER_HOME"]) / LOG
+        with dagster_dev(port, folder=stage.folder, environment=stage.environment, log=log) as child:
             with session.err.status("starting Dagster"):
-                wait_until_ready(child, port, stopped)
-            session.say(
-                f"\nDagster          http://{HOST}:{port}\nKlaviyo sandbox  {stage.sandbox.url}\n\nCtrl-C stops both."
-            )
+                wait_until_ready(child, port, stopped, log)
+            if not stopped.is_set():
+                session.say(
+                    f"\nDagster          http://{HOST}:{port}   (it writes {log})\n"
+                    f"Klaviyo sandbox  {stage.sandbox.url}\n\nCtrl-C stops both."
+                )
             wait(stopped, child.alive)
             if not stopped.is_set():
-                raise AudienceError(f"Dagster ended by itself with status {child.status}.")
+                raise AudienceError(f"Dagster ended by itself with status {child.status}; its own words are in {log}")
     session.say("Stopped.")
 
 
