@@ -15,6 +15,7 @@ import shutil
 import statistics
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,9 +24,9 @@ from typing import Any
 
 import orjson
 import requests
-import sqlalchemy as sa
 
 from audience_assets.destinations.base import (
+    BadBatch,
     CallEstimate,
     Connection,
     DestinationType,
@@ -37,19 +38,18 @@ from audience_assets.destinations.base import (
     Report,
 )
 from audience_assets.destinations.http import Answer, Dialect, HttpClient, Patience
-from audience_assets.destinations.base import BadBatch
 from audience_assets.runtime import Runtime
-from audience_assets.sync import run_sync
+from audience_assets.sync import Progress, run_sync
 from audience_assets.warehouse.engine import open_warehouse
 from audience_assets.warehouse.state import State
-from audience_assets_tests.sync.vendor import CALL, now, plain_destination
+from audience_assets_tests.sync.vendor import CALL, PlainVendor, now, plain_destination
 from audience_assets_tests.sync.world import OPEN_GUARD, World, make_project
 from benchmarks.meter import Cost, measured
 from benchmarks.stub import stub
 
 BATCH = 1_000
 IN_FLIGHT = 8
-DIALECT = Dialect("stub", "x-request-id", lambda answer, endpoint: BadBatch("refused"), lambda answer: None)
+DIALECT = Dialect("stub", "x-request-id", lambda *_: BadBatch("refused"), lambda _: None)
 
 
 class StubService:
@@ -115,7 +115,8 @@ def bare_script(database: Path, url: str, rows: int, encode: Callable[[Any], byt
             sessions.session = requests.Session()
             sessions.session.trust_env = False
         names = ("city", "score", "email")
-        profiles = [{"id": row[0], "attributes": dict(zip(names, (row[1], row[2], row[0]), strict=True))} for row in batch]
+        values = ((row[0], (row[1], row[2], row[0])) for row in batch)
+        profiles = [{"id": email, "attributes": dict(zip(names, row, strict=True))} for email, row in values]
         answer = sessions.session.post(f"{url}/members", data=encode({"list": "1", "profiles": profiles}), timeout=60)
         answer.raise_for_status()
 
@@ -139,63 +140,56 @@ def engine_delivery(folder: Path, url: str, rows: int) -> tuple[Measurement, Mea
     project = make_project(folder, "sqlite://", folder / "unused", guard=OPEN_GUARD, consent=False)
     runtime = Runtime(project, engine, State(engine), folder, {"plain": stub_destination(url)})
     times: dict[str, float] = {}
+
+    def note(progress: Progress) -> None:
+        times.setdefault(progress.phase, time.perf_counter() - started)
+
     with measured() as cost:
-        started = _wall()
-        run_sync(runtime, "vips", as_of=now(), progress=lambda p: times.setdefault(p.phase, _wall() - started))
+        started = time.perf_counter()
+        run_sync(runtime, "vips", as_of=now(), progress=note)
     whole = Measurement(cost, rows)
     delivery = Cost(cost.wall - times["delivering"], cost.cpu, cost.peak_mb)
     engine.dispose()
     return Measurement(delivery, rows), whole
 
 
-def _wall() -> float:
-    import time
-
-    return time.perf_counter()
-
-
 def prepare(folder: Path, rows: int) -> Path:
     database = folder / "bench.sqlite"
     engine = open_warehouse(f"sqlite:///{database}")
     project = make_project(folder, "sqlite://", folder / "unused", guard=OPEN_GUARD, consent=False)
-    from audience_assets_tests.sync.vendor import PlainVendor
-
-    world = World(Runtime(project, engine, State(engine), folder, {"plain": plain_destination()}), PlainVendor(folder / "v"))
-    people = {n: (f"person{n}@example.com", f"a city with a name of some length {n % 997}", n) for n in range(1, rows + 1)}
+    world = World(
+        Runtime(project, engine, State(engine), folder, {"plain": plain_destination()}), PlainVendor(folder / "v")
+    )
+    city = "a city with a name of some length {}"
+    people = {n: (f"person{n}@example.com", city.format(n % 997), n) for n in range(1, rows + 1)}
     world.set_people(people, people)
     engine.dispose()
     return database
 
 
-def forget(database: Path) -> None:
-    """Take the engine's state out of the warehouse, so that the next round is a first sync again."""
-    engine = open_warehouse(f"sqlite:///{database}")
-    with engine.begin() as connection:
-        names = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE name LIKE 'audience_assets_%' AND type = 'table'")
-        for name in [row[0] for row in names]:
-            if not name.endswith("segment_vips"):
-                connection.exec_driver_sql(f"DELETE FROM {name}")
-    engine.dispose()
-
-
 def compare(latency: float, rows: int, rounds: int) -> None:
     results: dict[str, list[Measurement]] = {}
+
+    def bare(name: str, encode: Callable[[Any], bytes]) -> None:
+        results.setdefault(f"script, {name}", []).append(bare_script(database, url, rows, encode))
+
     for _ in range(rounds):
         folder = Path(tempfile.mkdtemp(prefix="audience-bench-"))
         database = prepare(folder, rows)
         with stub(latency) as url:
-            results.setdefault("script, json", []).append(bare_script(database, url, rows, lambda b: json.dumps(b).encode()))
-            results.setdefault("script, orjson", []).append(bare_script(database, url, rows, orjson.dumps))
+            bare("json", lambda body: json.dumps(body).encode())
+            bare("orjson", orjson.dumps)
             delivery, whole = engine_delivery(folder, url, rows)
             results.setdefault("engine, delivery", []).append(delivery)
             results.setdefault("engine, whole sync", []).append(whole)
         shutil.rmtree(folder)
     print(f"{rows:,} rows, stub answers after {latency * 1000:.0f} ms, medians of {rounds}")
-    bare = statistics.median(m.rate for m in results["script, json"])
+    reference = statistics.median(m.rate for m in results["script, json"])
     for name, found in results.items():
         rate = statistics.median(m.rate for m in found)
         cpu, peak = statistics.median(m.cost.cpu for m in found), statistics.median(m.cost.peak_mb for m in found)
-        print(f"  {name:20} {rate:9,.0f} rows/s  {rate / bare:5.0%} of the script  {cpu:5.2f} s CPU  {peak:4.0f} MB", flush=True)
+        share = f"{rate / reference:5.0%} of the script"
+        print(f"  {name:20} {rate:9,.0f} rows/s  {share}  {cpu:5.2f} s CPU  {peak:4.0f} MB", flush=True)
 
 
 def main() -> None:

@@ -159,7 +159,7 @@ class _Run:
         with self.runtime.engine.connect() as connection:
             if connection.dialect.name == "postgresql":
                 # All statements of a plan must see one state of the source tables.
-                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+                connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
                 counts = self.planner.write(connection, self.tables, self.sync, unidentified)
                 found = self._violations(connection, counts, last, known)
@@ -370,7 +370,7 @@ class _Run:
             .order_by(change.c.seq)
             .limit(rows)
         )
-        return [dict(row._mapping) for row in connection.execute(query)]  # noqa: SLF001
+        return [dict(row._mapping) for row in connection.execute(query)]
 
     def _tell(self, phase: str, done: int, total: int, floor: float) -> None:
         if self.progress:

@@ -24,8 +24,8 @@ class GuardTripped(AudienceError):
         self.plan = plan
         reasons = "; ".join(plan.violations)
         super().__init__(
-            f"{plan.activation}: stopped before the first call: {reasons}. Nothing was sent. If this is right, let this "
-            f"very plan through with: audience-assets sync {plan.activation} --approve {plan.fingerprint}"
+            f"{plan.activation}: stopped before the first call: {reasons}. Nothing was sent. If this is right, let "
+            f"this very plan through with: audience-assets sync {plan.activation} --approve {plan.fingerprint}"
         )
 
 
@@ -64,7 +64,8 @@ def violations(guard: Guard, counts: PlanCounts, circumstances: Circumstances) -
     computed, oldest = circumstances.computed_at, circumstances.oldest_allowed
     if computed and oldest and computed < oldest:
         found.append(
-            f"the segment was computed at {computed:%Y-%m-%d %H:%M} UTC, older than max_source_age {guard.max_source_age}"
+            f"the segment was computed at {computed:%Y-%m-%d %H:%M} UTC, "
+            f"older than max_source_age {guard.max_source_age}"
         )
     return found
 

@@ -72,7 +72,8 @@ def _acquire(engine: Engine, table: sa.Table, activation: str, owner: str) -> in
         ).one()
         if row.lease_owner and _is_held(row.lease_owner, row.lease_until, now):
             raise SyncBusy(
-                f"{activation}: a sync of this list is running (started by {_readable(row.lease_owner)}). Wait for it to end."
+                f"{activation}: a sync of this list is running (started by {_readable(row.lease_owner)}). "
+                "Wait for it to end."
             )
         mine = (table.c.activation == activation) & (table.c.fence == row.fence)
         taken = connection.execute(

@@ -1,4 +1,4 @@
-"""Folding acknowledged batches into the ledger, set-based. Run at the end of a sync and, after a crash, before the next."""
+"""Folding acknowledged batches into the ledger, set-based, at the end of a sync or, after a crash, before the next."""
 
 from __future__ import annotations
 

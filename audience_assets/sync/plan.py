@@ -206,7 +206,7 @@ class Planner:
                 connection.execute(batch.insert(), rows)
 
     def known_sizes(self, connection: Connection, tables: ListTables) -> dict[str, int]:
-        """Members of the ledger by status, as the last merge counted them. Empty if the ledger is, whatever was counted."""
+        """Members of the ledger by status, as the last merge counted them; nothing if it is empty now."""
         registry = self.runtime.state.destination_list
         if not connection.scalar(sa.select(sa.exists().select_from(tables.ledger))):
             return {}

@@ -195,7 +195,8 @@ class State:
                 connection.execute(self.version.insert().values(version=VERSION, applied_at=applied))
             elif found > VERSION:
                 raise WarehouseError(
-                    f"The state in {self.namespace!r} has version {found}, this program knows {VERSION}: update audience-assets."
+                    f"The state in {self.namespace!r} has version {found}, this program knows {VERSION}: "
+                    "update audience-assets."
                 )
 
     def segment(self, name: str, key_type: str) -> sa.Table:

@@ -35,7 +35,8 @@ def killed_at(world: World, folder: Path, statement: int, *, consent: bool = Fal
 def desire(world: World, rng: random.Random) -> set[str]:
     """A new audience of about 30, some with shared or changed addresses; returns the identifiers it means."""
     audience = rng.sample(range(1, 61), 30)
-    people = {key: (f"p{key if rng.random() < 0.9 else rng.randint(1, 60)}@x.com", rng.choice("ab"), key) for key in range(1, 61)}
+    names = {key: key if rng.random() < 0.9 else rng.randint(1, 60) for key in range(1, 61)}
+    people = {key: (f"p{name}@x.com", rng.choice("ab"), key) for key, name in names.items()}
     world.set_people(people, audience)
     return {people[key][0] for key in audience}
 
@@ -98,5 +99,6 @@ def test_an_interrupted_consent_is_in_the_log(tmp_path: Path, make_warehouse: Ma
     assert (report.recovered, report.removed) == (1, 1)
     log = world.runtime.state.consent_log
     with world.runtime.engine.begin() as connection:
-        rows = connection.execute(sa.select(log.c.identifier, log.c.status, log.c.certain).order_by(log.c.logged_at)).all()
+        query = sa.select(log.c.identifier, log.c.status, log.c.certain).order_by(log.c.logged_at)
+        rows = connection.execute(query).all()
     assert [tuple(row) for row in rows] == [("a@x.com", "subscribed", False), ("a@x.com", "unsubscribed", True)]

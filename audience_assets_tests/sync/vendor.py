@@ -60,7 +60,8 @@ class PlainVendor:
             db.executescript(
                 """
                 CREATE TABLE IF NOT EXISTS list (id TEXT PRIMARY KEY, name TEXT);
-                CREATE TABLE IF NOT EXISTS member (list TEXT, identifier TEXT, document TEXT, PRIMARY KEY (list, identifier));
+                CREATE TABLE IF NOT EXISTS member (
+                    list TEXT, identifier TEXT, document TEXT, PRIMARY KEY (list, identifier));
                 CREATE TABLE IF NOT EXISTS unknown (identifier TEXT PRIMARY KEY);
                 CREATE TABLE IF NOT EXISTS bad (identifier TEXT PRIMARY KEY);
                 CREATE TABLE IF NOT EXISTS fault (call INTEGER PRIMARY KEY, kind TEXT);
@@ -142,7 +143,9 @@ class PlainVendor:
         return self._apply("remove", target, members)
 
     def members(self, target: ListRef) -> Iterator[RemoteMember]:
-        for identifier in self.held():
+        with self._db() as db:
+            held = [row[0] for row in db.execute("SELECT identifier FROM member WHERE list = ?", (target.id,))]
+        for identifier in held:
             yield RemoteMember(identifier, {"email": identifier})
 
     def estimate(self, *, adds: int, updates: int, removes: int) -> list[CallEstimate]:
@@ -233,7 +236,7 @@ def plain_destination(batch: int = BATCH) -> DestinationType:
         title="Plain",
         settings_model=Settings,
         services={spec.name: spec},
-        account=lambda settings: "plain",
+        account=lambda _: "plain",
     )
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from audience_assets.project import activations
 from audience_assets.project.activations import (
     ConsentSettings,
     Destination,
     EffectiveActivation,
     Guard,
-    Mapping,
     Schedule,
 )
 from audience_assets.project.models import Model, ModelField, Segment
@@ -23,6 +23,9 @@ from audience_assets.runtime import Runtime
 from audience_assets.sync import SyncReport, run_sync
 from audience_assets.warehouse.state import State
 from audience_assets_tests.sync.vendor import PlainVendor, now, plain_destination
+
+# E-mail address, city, score.
+Person = tuple[str | None, str | None, int | None]
 
 FIELDS = {
     "email": ModelField(type="text"),
@@ -46,7 +49,7 @@ def make_project(root: Path, url: str, vendor: Path, *, guard: Guard, consent: b
         destination_type="plain",
         service="plain.list",
         list_name="VIPs",
-        mapping=Mapping(identifiers={"email": "email"}, fields={"city": "city", "score": "score"}),
+        mapping=activations.Mapping(identifiers={"email": "email"}, fields={"city": "city", "score": "score"}),
         consent=ConsentSettings(consent_at={"email": "consent_at"} if consent else {}),
         options={"consent": consent},
         schedule=Schedule(),
@@ -94,7 +97,7 @@ class World:
     def members(self) -> sa.Table:
         return self.runtime.state.segment("vips", "integer")
 
-    def set_people(self, people: dict[int, tuple[str | None, str | None, int | None]], audience: Iterable[int]) -> None:
+    def set_people(self, people: Mapping[int, Person], audience: Iterable[int]) -> None:
         with self.runtime.engine.begin() as connection:
             connection.execute(self.users.delete())
             connection.execute(self.members.delete())
