@@ -26,13 +26,13 @@ def test_segments_show_their_condition_and_their_size_once_computed(run: Run) ->
     size = answer(run("insights", "newsletter", "--json"))["size"]
     after = {each["segment"]: each for each in answer(run("segments", "--json"))}
     assert after["newsletter"]["size"] == size > 0
-    assert after["big_spenders"]["size"] is None
+    assert after["vips"]["size"] is None
     assert f"{size:,}" in run("segments").stdout
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql", "duckdb", "snowflake", "bigquery", "redshift"])
 def test_sql_is_shown_in_any_dialect(run: Run, dialect: str) -> None:
-    result = run("sql", "big_spenders", "--dialect", dialect)
+    result = run("sql", "vips", "--dialect", dialect)
     assert result.exit_code == 0, result.stderr
     assert "SELECT" in result.stdout
     assert "orders" in result.stdout
@@ -54,8 +54,8 @@ def test_a_preview_redacts_personal_data(run: Run) -> None:
 
 
 def test_a_preview_of_nobody_says_so(run: Run, project: Path) -> None:
-    replace(project / "segments/big_spenders.yaml", "value: 300", "value: 999999")
-    result = run("preview", "big_spenders")
+    replace(project / "segments/vips.yaml", "value: 300", "value: 999999")
+    result = run("preview", "vips")
     assert result.exit_code == 0
     assert "nobody" in result.stdout
 
@@ -93,7 +93,7 @@ def test_an_unknown_segment_is_a_usage_error(run: Run, name: str) -> None:
 
 def test_a_missing_table_is_one_message(run: Run, project: Path) -> None:
     replace(project / "project.yaml", "table: orders", "table: order")
-    result = run("preview", "big_spenders")
+    result = run("preview", "vips")
     assert result.exit_code == 1
     assert "order" in result.stderr
     assert "Traceback" not in result.output

@@ -14,7 +14,7 @@ from audience_assets_tests.cli.conftest import Run, answer, replace
 def test_a_new_project_has_no_mistakes(run: Run) -> None:
     result = run("check")
     assert result.exit_code == 0
-    assert "3 models, 2 segments, 1 destination, 1 activation. No mistakes." in result.stdout
+    assert "3 models, 2 segments, 1 destination, 2 activations. No mistakes." in result.stdout
 
 
 def test_init_keeps_the_key_out_of_git(project: Path) -> None:

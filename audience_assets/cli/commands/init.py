@@ -38,7 +38,7 @@ def command(session: Session, target: Path) -> None:
         f"A project is in {target}. To see it work:\n\n"
         f"  cd {target}\n"
         "  audience-assets check\n"
-        "  audience-assets insights newsletter\n"
+        "  audience-assets insights vips\n"
         "  audience-assets sandbox          # a local Klaviyo; leave it running in another terminal\n"
         "  audience-assets sync --all\n"
     )
