@@ -3,8 +3,8 @@
     python -m benchmarks.plan --members 1000000 --warehouse sqlite [--pandas]
 
 Bare: the textbook statement on two tables that are ready for it, keyed by the identifier: LEFT JOIN + NOT EXISTS,
-columns compared NULL-safely, the changes written to a table. Plan: everything a sync does before its first call - join the
-segment with the users' columns, normalise and de-duplicate identifiers, diff against the ledger, number batches,
+columns compared NULL-safely, the changes written to a table. Plan: everything a sync does before its first call - join
+the segment with the users' columns, normalise and de-duplicate identifiers, diff against the ledger, number batches,
 count. Eight attributes, about 70 bytes a row. Churn: 1 % left, 1 % entered, 2 % changed an attribute.
 """
 

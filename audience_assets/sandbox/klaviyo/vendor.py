@@ -49,7 +49,7 @@ class KlaviyoSandbox:
         """The account of that name, made when new; `key` becomes one of its private keys."""
         if name not in self.accounts:
             self.accounts[name] = KlaviyoAccount(
-                name, settings or AccountSettings(), self.switches, lambda: self.clock.now()
+                name, settings or AccountSettings(), self.switches, lambda: self.clock.now()  # noqa: PLW0108 - the clock may be exchanged
             )
         found = self.accounts[name]
         if settings is not None:
