@@ -267,7 +267,7 @@ def _examples(change: _Change, rising: Sequence[Any], lapsed: Sequence[Any], mov
         found.append(Example("ordered, and is a VIP now", person.email))
     if person := first(lapsed):
         found.append(Example("ordered, so is lapsed no more", person.email))
-    if person := first(movers):
+    if person := first([person for person in movers if change.account.find(new_address(person))]):
         found.append(Example("has a new address", person.email, new_address(person)))
     if person := first(rising, opted_out=True):
         found.append(Example("is a VIP now, but opted out at Klaviyo", person.email))
