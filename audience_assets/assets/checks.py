@@ -118,8 +118,22 @@ def list_check_specs(activation: EffectiveActivation) -> list[dg.AssetCheckSpec]
     ]
 
 
-def guard_passed() -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(check_name=LIST_GUARD, passed=True)
+def guard_passed(report: SyncReport) -> dg.AssetCheckResult:
+    """How far the plan was from its limits, to be plotted."""
+    counts = report.counts
+    return dg.AssetCheckResult(
+        check_name=LIST_GUARD,
+        passed=True,
+        metadata={
+            "audience_users": counts.audience_users,
+            "removed_percent": _percent(counts.remove, counts.members_before),
+            "change_percent": _percent(counts.add + counts.remove, counts.members_before),
+        },
+    )
+
+
+def _percent(part: int, whole: int) -> float:
+    return round(100 * part / whole, 2) if whole else 0.0
 
 
 def guard_failed(tripped: GuardTripped) -> dg.AssetCheckResult:
@@ -144,10 +158,10 @@ def rejection_rate(runtime: Runtime, report: SyncReport) -> dg.AssetCheckResult:
     """Rejections that are open after this sync, against the audience. Contacts the vendor does not know are none."""
     rows = sum(each.rows for each in open_rejections(runtime, report.activation))
     users = report.counts.audience_users
-    percent = 100 * rows / users if users else 0.0
+    percent = _percent(rows, users)
     return dg.AssetCheckResult(
         check_name=REJECTION_RATE,
         passed=percent <= TOLERATED_PERCENT,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"open_rejections": rows, "audience_users": users, "percent": round(percent, 2)},
+        metadata={"open_rejections": rows, "audience_users": users, "percent": percent},
     )

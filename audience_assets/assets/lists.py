@@ -86,7 +86,7 @@ def build_list(
         mapping = consent.mapping(activation.name)
         yield dg.MaterializeResult(
             metadata={**metadata, **({"consent": mapping} if mapping else {})},
-            check_results=[guard_passed(), rejection_rate(warehouse.runtime, report)],
+            check_results=[guard_passed(report), rejection_rate(warehouse.runtime, report)],
         )
 
     assert deliver.op.name == step_name(key)  # noqa: S101 - run config and notices name steps by it

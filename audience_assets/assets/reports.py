@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import dagster as dg
@@ -38,7 +39,7 @@ def delivery_metadata(report: SyncReport) -> dict[str, Any]:
         metadata["rejections"] = dg.MetadataValue.table(_rejection_rows(report), schema=_REJECTIONS)
     if report.list_url:
         metadata["list"] = dg.MetadataValue.url(report.list_url)
-    metadata |= {f"list_{name.replace(' ', '_')}": value for name, value in report.list_facts.items()}
+    metadata |= {f"list_{re.sub('[^a-z0-9]+', '_', name.lower())}": value for name, value in report.list_facts.items()}
     return metadata
 
 
@@ -47,9 +48,8 @@ def summary(report: SyncReport) -> str:
     users = report.counts.audience_users
     reached = report.members_after / users if users else 0.0
     full = round(BAR * min(reached, 1.0))
-    change = (
-        f"**+{report.added:,} -{report.removed:,} ~{report.updated:,}**" if report.state != "unchanged" else "**=**"
-    )
+    signed = ((report.added, "+"), (report.removed, "-"), (report.updated, "~"))
+    change = " ".join(f"{sign}{number:,}" for number, sign in signed if number) or "no change"
     others = "".join(
         f", {number:,} {word}"
         for number, word in (

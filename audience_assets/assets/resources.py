@@ -123,12 +123,16 @@ def _settings(destination: Destination) -> dict[str, str]:
 
 
 def _consent_history(activations: Mapping[str, EffectiveActivation]) -> ConsentHistory:
-    consents = {name: activation.consent for name, activation in activations.items()}
+    columns = {name: _consent_columns(activation) for name, activation in activations.items()}
     return ConsentHistory(
-        consent_at={
-            name: {channel: f"{activations[name].model}.{field}" for channel, field in consent.consent_at.items()}
-            for name, consent in consents.items()
-            if consent.consent_at
-        },
-        history={name: consent.history.model for name, consent in consents.items() if consent.history},
+        consent_at={name: found for name, found in columns.items() if found},
+        history={name: each.consent.history.model for name, each in activations.items() if each.consent.history},
     )
+
+
+def _consent_columns(activation: EffectiveActivation) -> dict[str, str]:
+    """Of the channels that the list opts in on: channel -> column with the time of consent."""
+    service = DESTINATIONS[activation.destination_type].services[activation.service]
+    channels = service.channels(service.options_model.model_validate(activation.options))
+    mapped = activation.consent.consent_at
+    return {channel: f"{activation.model}.{mapped[channel]}" for channel in channels if channel in mapped}
