@@ -46,7 +46,7 @@ def _create_list(account: KlaviyoAccount, arguments: Arguments) -> Any:
     return {"id": account.create_list(**arguments).id}
 
 
-def _state(account: KlaviyoAccount, arguments: Arguments) -> Any:
+def _state(account: KlaviyoAccount, _: Arguments) -> Any:
     """Sizes of everything."""
     lists = [
         {"id": each.id, "name": each.name, "opt_in_process": each.opt_in_process, "members": len(each)}
@@ -80,7 +80,7 @@ def _audit(account: KlaviyoAccount, arguments: Arguments) -> Any:
     return [change._asdict() for change in account.audit[int(arguments.get("since", 0)) :]]
 
 
-def _decide(account: KlaviyoAccount, arguments: Arguments, decide: Callable[..., None]) -> Any:
+def _decide(decide: Callable[..., None], arguments: Arguments) -> Any:
     moment = arguments.pop("at", None)
     decide(**arguments, at=datetime.fromisoformat(moment) if moment else None)
     return {}
@@ -88,17 +88,17 @@ def _decide(account: KlaviyoAccount, arguments: Arguments, decide: Callable[...,
 
 def _opt_out(account: KlaviyoAccount, arguments: Arguments) -> Any:
     """address, channel, at (ISO)."""
-    return _decide(account, arguments, account.opt_out)
+    return _decide(account.opt_out, arguments)
 
 
 def _opt_in(account: KlaviyoAccount, arguments: Arguments) -> Any:
     """address, channel, at (ISO)."""
-    return _decide(account, arguments, account.opt_in)
+    return _decide(account.opt_in, arguments)
 
 
 def _suppress(account: KlaviyoAccount, arguments: Arguments) -> Any:
     """address, reason, at (ISO)."""
-    return _decide(account, arguments, account.suppress)
+    return _decide(account.suppress, arguments)
 
 
 def _confirm(account: KlaviyoAccount, arguments: Arguments) -> Any:
@@ -112,7 +112,7 @@ def _merge(account: KlaviyoAccount, arguments: Arguments) -> Any:
     return {}
 
 
-def _finish_jobs(account: KlaviyoAccount, arguments: Arguments) -> Any:
+def _finish_jobs(account: KlaviyoAccount, _: Arguments) -> Any:
     account.finish_jobs()
     return {}
 

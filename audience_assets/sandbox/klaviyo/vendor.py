@@ -48,15 +48,17 @@ class KlaviyoSandbox:
     ) -> KlaviyoAccount:
         """The account of that name, made when new; `key` becomes one of its private keys."""
         if name not in self.accounts:
-            self.accounts[name] = KlaviyoAccount(
-                name, settings or AccountSettings(), self.switches, lambda: self.clock.now()  # noqa: PLW0108 - the clock may be exchanged
-            )
+            self.accounts[name] = KlaviyoAccount(name, settings or AccountSettings(), self.switches, self._now)
         found = self.accounts[name]
         if settings is not None:
             found.settings = settings
         if key is not None:
             self._keys[key] = (found, frozenset(scopes))
         return found
+
+    def _now(self) -> float:
+        # The sandbox may hand in its own clock after accounts were made.
+        return self.clock.now()
 
     def endpoint(self, request: Request) -> str:
         found = self._routes.find(request.path)
