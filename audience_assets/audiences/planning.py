@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 
@@ -13,3 +14,10 @@ def expect_large_joins(connection: Connection) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET LOCAL enable_nestloop = off")
+
+
+def expect_few_rows(connection: Connection, table: sa.Table) -> None:
+    """From here on `table`, just filled, drives the joins of this transaction: count it, and allow nested loops."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL enable_nestloop = on")
+        connection.exec_driver_sql(f"ANALYZE {connection.dialect.identifier_preparer.format_table(table)}")

@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from audience_assets.audiences.planning import expect_few_rows
 from audience_assets.destinations.base import Operation, Recheck
 from audience_assets.sync.desired import Desired
 from audience_assets.sync.numbers import DROP, RELINK, Numbering
@@ -47,8 +48,12 @@ class Differ:
             duplicates = self._drop_duplicates(connection)
         else:
             self._insert_fresh(connection)
-            duplicates = self._drop_duplicates(connection) + self._drop_held(connection)
-            self._insert_gone(connection)
+            self._insert_left(connection)
+            expect_few_rows(connection, self.tables.change)
+            duplicates = self._drop_duplicates(connection)
+            self._match_holders(connection)
+            duplicates += self._drop_held(connection)
+            self._insert_moved(connection)
             self._keep_shared_contacts(connection)
         if duplicates or not ledger_is_empty:
             connection.execute(self.tables.change.delete().where(self.tables.change.c.operation == LOST))
@@ -76,61 +81,63 @@ class Differ:
         self._insert(connection, values, query)
 
     def _insert_fresh(self, connection: Connection) -> None:
-        """Everybody in the audience who is not in the ledger exactly so, as additions, updates or relinks."""
-        desired = self.desired
-        known, holder = self.tables.ledger.alias("known"), self.tables.ledger.alias("holder")
-        columns = [column.column for column in desired.columns]
+        """Everybody in the audience who is not in the ledger exactly so."""
+        desired, known = self.desired, self.tables.ledger.alias("known")
         differs = sa.or_(
             known.c.user_key.is_(None),
             known.c.due != 0,
-            *(known.c[column].is_distinct_from(desired.values[column]) for column in columns),
+            *(known.c[name.column].is_distinct_from(desired.values[name.column]) for name in desired.columns),
         )
-        values = {
-            "operation": self._operation(holder),
-            **self._wanted_values(),
-            "vendor_id": holder.c.vendor_id,
-            **{column.previous: holder.c[column.column] for column in desired.columns},
-        }
-        pairs = desired.joined().outerjoin(known, known.c.user_key == desired.members.c.user_key)
-        pairs = pairs.outerjoin(holder, holder.c.identifier == desired.identifier())
         something = desired.has_identifier() | known.c.user_key.is_not(None)
+        operation = sa.case((desired.has_identifier(), Operation.ADD.value), else_=LOST)
+        values = {"operation": operation, **self._wanted_values()}
+        pairs = desired.joined().outerjoin(known, known.c.user_key == desired.members.c.user_key)
         self._insert(connection, values, sa.select(*values.values()).select_from(pairs).where(differs, something))
 
-    def _operation(self, holder: sa.FromClause) -> sa.ColumnElement[str]:
-        tracked = [
-            holder.c[column].is_distinct_from(self.desired.values[column]) for column in self.desired.tracked_columns
-        ]
+    def _match_holders(self, connection: Connection) -> None:
+        """Whose identifier is in the list already is no addition but an update, or a relink if nothing shows."""
+        change, holder = self.tables.change, self.tables.ledger.alias("holder")
+        tracked = [holder.c[name].is_distinct_from(change.c[name]) for name in self.desired.tracked_columns]
         again = holder.c.recheck == Recheck.NEXT_SYNC.value
-        return sa.case(
-            (~self.desired.has_identifier(), LOST),
-            (holder.c.status.is_distinct_from(MEMBER), Operation.ADD.value),
+        operation = sa.case(
+            (holder.c.status != MEMBER, Operation.ADD.value),
             (sa.or_(again, *tracked), Operation.UPDATE.value),
             else_=RELINK,
+        )
+        previous = {column.previous: holder.c[column.column] for column in self.desired.columns}
+        fresh = change.c.operation == Operation.ADD.value
+        connection.execute(
+            change.update()
+            .where(fresh, holder.c.identifier == change.c.identifier)
+            .values(operation=operation, vendor_id=holder.c.vendor_id, **previous)
         )
 
     def _drop_duplicates(self, connection: Connection) -> int:
         """Of users who share an identifier the one with the smallest key stands for all."""
         change, duplicate = self.tables.change, self.tables.duplicate
         connection.execute(duplicate.delete())
-        shared = sa.select(change.c.identifier).group_by(change.c.identifier)
-        shared = shared.having(sa.func.count() > 1, change.c.identifier.is_not(None))
+
+        shared = sa.select(change.c.identifier).where(change.c.operation == Operation.ADD.value)
+        shared = shared.group_by(change.c.identifier).having(sa.func.count() > 1)
         if not connection.execute(duplicate.insert().from_select(["identifier"], shared)).rowcount:
             return 0
-        among = change.c.identifier.in_(sa.select(duplicate.c.identifier))
+        among = change.c.identifier.in_(sa.select(duplicate.c.identifier)) & (change.c.operation == Operation.ADD.value)
         users = sa.func.count(change.c.user_key.distinct()).label("users")
         first = sa.select(change.c.identifier, sa.func.min(change.c.user_key).label("keep"), users)
         kept = first.where(among).group_by(change.c.identifier).subquery("kept")
         same = kept.c.identifier == duplicate.c.identifier
         connection.execute(duplicate.update().values(keep=kept.c.keep, users=kept.c.users).where(same))
         loses = (duplicate.c.identifier == change.c.identifier) & (duplicate.c.keep != change.c.user_key)
-        connection.execute(change.update().where(sa.exists().where(loses)).values(operation=LOST, identifier=None))
+        wanting = change.c.operation == Operation.ADD.value
+        lost = change.update().where(wanting, sa.exists().where(loses))
+        connection.execute(lost.values(operation=LOST, identifier=None))
         self._drop_copies(connection)
         return int(connection.scalar(sa.select(sa.func.sum(duplicate.c.users - 1))) or 0)
 
     def _drop_copies(self, connection: Connection) -> None:
         """A user with two ledger rows (a change of address that was interrupted) was compared with both."""
         change, duplicate = self.tables.change, self.tables.duplicate
-        among = change.c.identifier.in_(sa.select(duplicate.c.identifier))
+        among = change.c.identifier.in_(sa.select(duplicate.c.identifier)) & (change.c.operation == Operation.ADD.value)
         first = sa.select(sa.func.min(change.c.seq)).where(among).group_by(change.c.identifier)
         connection.execute(change.delete().where(among, ~change.c.seq.in_(first)))
 
@@ -144,19 +151,19 @@ class Differ:
         )
         held = (holder.c.identifier == change.c.identifier) & (holder.c.user_key < change.c.user_key)
         held &= (holder.c.due == 0) & still
-        lost = change.update().where(sa.exists().where(held)).values(operation=LOST, identifier=None)
+        wanting = change.c.operation.in_((Operation.UPDATE.value, RELINK, Operation.ADD.value))
+        lost = change.update().where(wanting, sa.exists().where(held)).values(operation=LOST, identifier=None)
         return int(connection.execute(lost).rowcount)
 
     def _same_identifiers(self, ledger: sa.FromClause) -> list[sa.ColumnElement[bool]]:
         values = self.desired.values
         return [ledger.c[name].is_not_distinct_from(values[name]) for name in self.desired.identifier_columns]
 
-    def _insert_gone(self, connection: Connection) -> None:
-        """Ledger rows that nobody in the audience stands for any more: removals, or drops if never in the list."""
-        change, ledger, members = self.tables.change, self.tables.ledger, self.desired.members
-        present = sa.exists().where(members.c.user_key == ledger.c.user_key)
+    def _gone(self) -> dict[str, Any]:
+        """A ledger row as a removal, or as a drop if it never was in the list."""
+        ledger = self.tables.ledger
         listed = ledger.c.status.in_(IN_LIST)
-        values = {
+        return {
             "operation": sa.case((listed, Operation.REMOVE.value), else_=DROP),
             "user_key": ledger.c.user_key,
             "identifier": ledger.c.identifier,
@@ -164,18 +171,28 @@ class Differ:
             **{column.column: ledger.c[column.column] for column in self.desired.columns},
             **{column.previous: ledger.c[column.column] for column in self.desired.columns},
         }
-        query = sa.select(*values.values())
-        # Those who moved to another identifier, or lost theirs, are among the changes just found.
+
+    def _insert_left(self, connection: Connection) -> None:
+        """Ledger rows whose user left the audience."""
+        values, members = self._gone(), self.desired.members
+        present = sa.exists().where(members.c.user_key == self.tables.ledger.c.user_key)
+        self._insert(connection, values, sa.select(*values.values()).where(~present))
+
+    def _insert_moved(self, connection: Connection) -> None:
+        """Ledger rows whose user is among the changes found and has another identifier now, or none.
+
+        Then whatever somebody else in the audience stands for is no removal.
+        """
+        change, ledger, values = self.tables.change, self.tables.ledger, self._gone()
+        leaving = change.c.operation.in_((Operation.REMOVE.value, DROP))
         moved = change.c.identifier.is_distinct_from(ledger.c.identifier)
         pairs = change.join(ledger, change.c.user_key == ledger.c.user_key)
-        self._insert(connection, values, query.select_from(pairs).where(moved, present))
-        self._insert(connection, values, query.where(~present))
-        gone = change.c.operation.in_((Operation.REMOVE.value, DROP))
+        self._insert(connection, values, sa.select(*values.values()).select_from(pairs).where(moved, ~leaving))
         stays = change.alias("stays")
         claimed = sa.select(stays.c.identifier).where(
             stays.c.operation.not_in((Operation.REMOVE.value, DROP)), stays.c.identifier.is_not(None)
         )
-        connection.execute(change.delete().where(gone, change.c.identifier.in_(claimed)))
+        connection.execute(change.delete().where(leaving, change.c.identifier.in_(claimed)))
 
     def _keep_shared_contacts(self, connection: Connection) -> None:
         """Two spellings of one phone are one contact at the vendor: while one stays, the other is only dropped."""
