@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 import requests
 
 import audience_assets
+from audience_assets.sandbox import Action, Fault
 from audience_assets_tests.cli.conftest import Run, Vendor, answer
 
 PATIENCE = 30
@@ -73,16 +73,15 @@ def test_a_taken_port_is_one_message(project: Path, vendor: Vendor) -> None:
 
 
 def test_an_interrupted_sync_says_so_and_the_next_one_finishes(run: Run, project: Path, vendor: Vendor) -> None:
-    vendor.sandbox.latency = 0.5
+    def interrupt(_request: object) -> None:
+        processes[0].send_signal(signal.SIGINT)
+
+    processes: list[subprocess.Popen[str]] = []
+    vendor.sandbox.faults.add(Fault(Action.HOOK_BEFORE, "bulk_subscribe_profiles", times=1, hook=interrupt))
     with started("sync", "newsletter", "--project", str(project)) as process:
-        deadline = time.monotonic() + PATIENCE
-        while not any(each.endpoint == "get_profiles" for each in vendor.sandbox.requests.newest(10)):
-            assert time.monotonic() < deadline
-            assert process.poll() is None
-            time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
+        processes.append(process)
+        read_until(process, "Interrupted")
         assert process.wait(PATIENCE) == 130
-    vendor.sandbox.latency = 0.0
     assert run("sync", "newsletter").exit_code == 0
     status = next(each for each in answer(run("status", "--json")) if each["activation"] == "newsletter")
     assert status["state"] in ("delivered", "unchanged")
