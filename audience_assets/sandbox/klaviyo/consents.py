@@ -56,9 +56,9 @@ class Permissions:
         self.suppressions.append(Suppression(reason, at, list_id))
         return True
 
-    def lift(self, reasons: frozenset[str]) -> bool:
-        """Remove suppressions with those reasons, list suppressions too; False if there was none."""
-        kept = [s for s in self.suppressions if s.reason not in reasons]
+    def lift(self, reasons: frozenset[str], list_id: str | None = None) -> bool:
+        """Remove global suppressions with those reasons, and those of one list; False if there was none."""
+        kept = [s for s in self.suppressions if s.reason not in reasons or s.list_id not in (None, list_id)]
         lifted = len(kept) < len(self.suppressions)
         self.suppressions = kept
         return lifted

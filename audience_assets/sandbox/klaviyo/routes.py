@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import re
 
-from audience_assets.sandbox.klaviyo.api import accounts, consent, lists, members, profiles
+from audience_assets.sandbox.klaviyo.api import (
+    accounts,
+    consent,
+    imports,
+    lists,
+    members,
+    profiles,
+    single_profiles,
+    suppressions,
+)
 from audience_assets.sandbox.klaviyo.call import Operation
 
 OPERATIONS = (
@@ -12,7 +21,10 @@ OPERATIONS = (
     *lists.OPERATIONS,
     *members.OPERATIONS,
     *profiles.OPERATIONS,
+    *single_profiles.OPERATIONS,
     *consent.OPERATIONS,
+    *imports.OPERATIONS,
+    *suppressions.OPERATIONS,
 )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from audience_assets.sandbox.klaviyo.consents import (
+    EMAIL,
     LIFTED_BY_SUBSCRIBE,
     NEVER_SUBSCRIBED,
     SUBSCRIBED,
@@ -113,9 +114,9 @@ def write_consent(
             write.custom_detail,
             write.double_optin,
         )
-    if channel == "email.marketing":
+    if channel == EMAIL:
         if status == SUBSCRIBED:
-            held.lift(LIFTED_BY_SUBSCRIBE)
+            held.lift(LIFTED_BY_SUBSCRIBE, write.list_id)
         elif status == UNSUBSCRIBED:
             held.suppress("UNSUBSCRIBE", write.at, write.list_id if only_list else None)
     profile.updated = max(profile.updated, write.at)
@@ -246,7 +247,7 @@ def unsubscribe(account: KlaviyoAccount, job: UnsubscribeJob, at: float) -> None
             profile = account.profiles.create(at)
         _identify(account, profile, Subscriber(None, email, phone, {}))
         member = target is not None and target.remove(profile.number)
-        only_list = member and not account.settings.global_unsubscribe
+        list_only = member and not account.settings.global_unsubscribe
         write = Write(
             at,
             job.requested_at,
@@ -256,6 +257,8 @@ def unsubscribe(account: KlaviyoAccount, job: UnsubscribeJob, at: float) -> None
             escalated=job.list_id is not None and not member,
         )
         for channel in channels:
+            # Only e-mail knows an opt-out from a single list.
+            only_list = list_only and channel == EMAIL
             write_consent(account, profile, channel, UNSUBSCRIBED, write, only_list=only_list)
         held = profile.ensure_permissions()
         held.push_tokens = [token for token in held.push_tokens if token not in tokens]
