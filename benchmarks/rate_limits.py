@@ -1,6 +1,6 @@
 """A Klaviyo subscription list delivered by the whole engine against the vendor's real rate limits and the real clock.
 
-    python -m benchmarks.rate_limits [--members 100000] [--leavers 80000]
+    python -m benchmarks.rate_limits [--members 100000] [--leavers 80000] [--latency 0.15]
 
 The sandbox counts calls in fixed windows as Klaviyo documents them (75 a second and 750 a minute for each endpoint)
 and answers 429 beyond. It runs in a process of its own, so that it doesn't take CPU from the engine's threads. The
@@ -36,10 +36,10 @@ def address(number: int) -> str:
     return f"person{number}@mail{number % 97}.com"
 
 
-def serve(members: int, pipe: Connection) -> None:
+def serve(members: int, latency: float, pipe: Connection) -> None:
     """The sandbox's process: says its address, then answers "counts" and "held" until it is told to end."""
     vendor = KlaviyoSandbox()
-    with Sandbox([vendor]) as sandbox:
+    with Sandbox([vendor], latency=latency) as sandbox:
         account = vendor.account("bench", key=KEY)
         account.add_profiles({"email": address(number)} for number in range(members))
         account.create_list(LIST_NAME, "single_opt_in")
@@ -107,9 +107,9 @@ class Bench:
         return self.pipe.recv()
 
 
-def run(members: int, leavers: int) -> bool:
+def run(members: int, leavers: int, latency: float) -> bool:
     pipe, far_end = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=serve, args=(members, far_end), daemon=True)
+    process = multiprocessing.get_context("spawn").Process(target=serve, args=(members, latency, far_end), daemon=True)
     process.start()
     folder = Path(tempfile.mkdtemp(prefix="audience-bench-"))
     engine = open_warehouse(f"sqlite:///{folder / 'bench.db'}")
@@ -132,9 +132,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--members", type=int, default=100_000)
     parser.add_argument("--leavers", type=int, default=80_000)
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds the vendor takes for each call")
     given = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
-    if not run(given.members, given.leavers):
+    if not run(given.members, given.leavers, given.latency):
         raise SystemExit(f"slower than {MOST} times the floor, or throttled")
 
 

@@ -34,8 +34,9 @@ from audience_assets.sync.lease import Lease
 from audience_assets.sync.numbers import DELIVERED
 from audience_assets.warehouse.state import ListTables
 
-# Vendors that take 75 calls a second answer in some 0.2 s: fewer workers than this could not use what they allow.
-IN_FLIGHT = 24
+# Vendors that take 75 calls a second answer in some 0.2 s: eight workers would use half of that. More than this leave
+# in bunches when the machine is busy, and draw 429s.
+IN_FLIGHT = 16
 # A vendor that fails this many batches in a row is down; the rest waits for the next sync.
 GIVE_UP_AFTER = 3
 
