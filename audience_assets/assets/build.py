@@ -18,6 +18,7 @@ from audience_assets.assets.segments import build_segment
 from audience_assets.assets.sensors import stale_lists_sensor, warehouse_sensor
 from audience_assets.assets.sources import build_sources
 from audience_assets.assets.staleness import Made
+from audience_assets.assets.statements import Statements
 from audience_assets.assets.sync_day import sync_days
 from audience_assets.project.load import load_project
 from audience_assets.project.project import Project
@@ -37,7 +38,8 @@ def build_definitions(
     """
     project = load_project(root)
     days = sync_days(project.settings.timezone)
-    segments = [build_segment(project, segment) for segment in project.segments.values()]
+    statements = Statements(project)
+    segments = [build_segment(project, each, statements.of(name)) for name, each in project.segments.items()]
     lists = [build_list(project, activation, days, retries) for activation in project.effective.values()]
     return dg.Definitions(
         assets=[*build_sources(project), *segments, *lists],

@@ -78,7 +78,7 @@ def build_list(
         consent: ConsentHistory = getattr(context.resources, CONSENT)
         refuse_older(context, days)
         try:
-            report = _sync(context, warehouse.runtime, account, activation, config)
+            report = _sync(context, warehouse, account, activation, config)
         except GuardTripped as tripped:
             yield guard_failed(tripped)
             raise _refusal(tripped, key) from None
@@ -114,13 +114,14 @@ def freshness(activation: EffectiveActivation) -> timedelta:
 
 def _sync(
     context: dg.AssetExecutionContext,
-    runtime: Runtime,
+    warehouse: WarehouseResource,
     account: DestinationResource,
     activation: EffectiveActivation,
     config: DeliveryConfig,
 ) -> SyncReport:
     """Deliver. Raises GuardTripped, or Failure for everything else that stops it."""
     with stopped(f"list {activation.name}"):
+        runtime = warehouse.runtime
         account.connect(runtime)
         report = run_sync(
             runtime,

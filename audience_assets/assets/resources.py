@@ -36,9 +36,6 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     url: str | None = Field(default=None, repr=False, description="the warehouse; by default as the project says")
     _runtime: Runtime | None = PrivateAttr(default=None)
 
-    def setup_for_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
-        self._runtime = self.open()
-
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
         if self._runtime is not None:
             self._runtime.close()
@@ -46,15 +43,15 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @property
     def runtime(self) -> Runtime:
-        """The opened project, while a run or a tick lasts."""
-        assert self._runtime is not None  # noqa: S101 - Dagster calls setup_for_execution first
-        return self._runtime
+        """The project with its warehouse and our state tables, opened when first asked for.
 
-    def open(self) -> Runtime:
-        """The project with its warehouse and our state tables. Raises ProjectError or WarehouseError."""
-        if Path(self.project).resolve() == EMBEDDED_PROJECT.resolve():
-            raise AudienceError(EXPLANATION)
-        return Runtime.open(self.project, url=self.url)
+        Raises ProjectError or WarehouseError; not at the run's start, so that a step can tell it in plain words.
+        """
+        if self._runtime is None:
+            if Path(self.project).resolve() == EMBEDDED_PROJECT.resolve():
+                raise AudienceError(EXPLANATION)
+            self._runtime = Runtime.open(self.project, url=self.url)
+        return self._runtime
 
 
 class DestinationResource(dg.ConfigurableResource):  # type: ignore[type-arg]

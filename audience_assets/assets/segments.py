@@ -11,7 +11,7 @@ from audience_assets.assets.failures import stopped
 from audience_assets.assets.keys import segment_key, source_key, step_name
 from audience_assets.assets.resources import WAREHOUSE, WarehouseResource
 from audience_assets.assets.sources import warehouse_kind
-from audience_assets.assets.statements import segment_statement
+from audience_assets.assets.statements import SegmentStatement
 from audience_assets.assets.texts import segment_text
 from audience_assets.audiences.definition import definition_hash, nodes
 from audience_assets.audiences.quality import count_users
@@ -24,11 +24,10 @@ from audience_assets.runtime import Runtime
 GROUP = "segments"
 
 
-def build_segment(project: Project, segment: Segment) -> dg.AssetsDefinition:
+def build_segment(project: Project, segment: Segment, statement: SegmentStatement) -> dg.AssetsDefinition:
     """The asset of one segment. A membership that came out the same has the same data version."""
     name = segment.segment
     key = segment_key(name)
-    statement = segment_statement(project, name)
     references = {node.segment for node in nodes(segment.where) if isinstance(node, SegmentMember)}
     sources = [source_key(model, project.models[model]) for model in statement.models]
 
@@ -46,8 +45,8 @@ def build_segment(project: Project, segment: Segment) -> dg.AssetsDefinition:
     )
     def compute(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         warehouse: WarehouseResource = getattr(context.resources, WAREHOUSE)
-        runtime = warehouse.runtime
         with stopped(f"segment {name}"):
+            runtime = warehouse.runtime
             run = refresh_segment(runtime.engine, runtime.state, runtime.project, name, runtime.now())
             users = count_users(runtime.engine, runtime.state, runtime.project, name, run.as_of)
             checks = list(segment_checks(runtime, segment, run))

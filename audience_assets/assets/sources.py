@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from audience_assets.assets.keys import SOURCES, source_key
-from audience_assets.assets.statements import dialect_of
+from audience_assets.assets.statements import dialect_name
 from audience_assets.project.models import Model, ModelField
 from audience_assets.project.project import Project
 
@@ -14,7 +14,7 @@ KIND_ICONS = {"postgresql": "postgres"}
 
 def warehouse_kind(project: Project) -> str:
     """The warehouse's name in Dagster's list of icons."""
-    dialect = dialect_of(project)
+    dialect = dialect_name(project)
     return KIND_ICONS.get(dialect, dialect)
 
 

@@ -1,19 +1,20 @@
-"""A segment's statement at definition time: its text for people, and the models it reads for the lineage."""
+"""Segments' statements at definition time: their text for people, and the models they read for the lineage."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from types import SimpleNamespace
 from typing import cast
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.sql import visitors
 
 from audience_assets.audiences.compiler import compile_segment
-from audience_assets.audiences.display import segment_sql
+from audience_assets.audiences.display import dialect_named, render
 from audience_assets.errors import WarehouseError
 from audience_assets.project.environment import env_name
 from audience_assets.project.project import Project
@@ -30,7 +31,7 @@ class SegmentStatement:
     models: tuple[str, ...]
 
 
-def dialect_of(project: Project) -> str:
+def dialect_name(project: Project) -> str:
     """The warehouse's dialect by its address. Of an address in the environment only the scheme is looked at."""
     declared = project.settings.warehouse.url
     variable = env_name(declared)
@@ -38,21 +39,31 @@ def dialect_of(project: Project) -> str:
     return text.partition(":")[0].partition("+")[0] or FALLBACK
 
 
-def segment_statement(project: Project, name: str) -> SegmentStatement:
-    """The statement as of the start of today (UTC), so that it reads the same at every load of a day."""
-    as_of = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    dialect = dialect_of(project)
-    try:
-        sql = segment_sql(project, name, dialect, as_of)
-    except WarehouseError:
-        sql = segment_sql(project, name, FALLBACK, as_of)
-    return SegmentStatement(sql, _models(project, name, as_of))
+@dataclass
+class Statements:
+    """Compiles each segment once, as of the start of today (UTC), so that it reads the same at every load of a day."""
 
+    project: Project
 
-def _models(project: Project, name: str, as_of: datetime) -> tuple[str, ...]:
-    """Models whose tables the statement reads."""
-    # The state asks its engine for nothing but the dialect until it touches tables.
-    offline = cast("Engine", SimpleNamespace(dialect=SimpleNamespace(name=FALLBACK)))
-    statement = compile_segment(project, name, as_of, state=State(offline, project.settings.warehouse.state_schema))
-    read = {element.fullname for element in visitors.iterate(statement) if isinstance(element, sa.Table)}
-    return tuple(model for model, declared in project.models.items() if declared.table in read)
+    def of(self, name: str) -> SegmentStatement:
+        select = compile_segment(self.project, name, self._as_of, state=self._state)
+        read = {element.fullname for element in visitors.iterate(select) if isinstance(element, sa.Table)}
+        models = (model for model, declared in self.project.models.items() if declared.table in read)
+        return SegmentStatement(render(select, self._dialect), tuple(models))
+
+    @cached_property
+    def _as_of(self) -> datetime:
+        return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+    @cached_property
+    def _dialect(self) -> Dialect:
+        try:
+            return dialect_named(dialect_name(self.project))
+        except WarehouseError:
+            return dialect_named(FALLBACK)
+
+    @cached_property
+    def _state(self) -> State:
+        # The state asks its engine for nothing but the dialect until it touches tables.
+        offline = cast("Engine", SimpleNamespace(dialect=self._dialect))
+        return State(offline, self.project.settings.warehouse.state_schema)

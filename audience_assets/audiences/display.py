@@ -27,7 +27,7 @@ def segment_sql(project: Project, name: str, dialect: str, as_of: datetime) -> s
     Literal rendering is right for the dialects above as far as tested, but escaping is only a promise of bound
     parameters, which is what a refresh uses.
     """
-    chosen = _dialect(dialect)
+    chosen = dialect_named(dialect)
     # The state asks its engine for nothing but the dialect until it touches tables.
     state = State(cast("Engine", SimpleNamespace(dialect=chosen)), project.settings.warehouse.state_schema)
     statement = compile_segment(project, name, as_of, state=state)
@@ -42,7 +42,8 @@ def render(statement: sa.Select[Any], dialect: Dialect) -> str:
         raise WarehouseError(f"This can't be written for {dialect.name}: {', '.join(DIALECTS)} are known") from error
 
 
-def _dialect(name: str) -> Dialect:
+def dialect_named(name: str) -> Dialect:
+    """A dialect to write statements in, as text only. Raises WarehouseError for an unknown name."""
     name = {"postgres": "postgresql"}.get(name, name)
     try:
         found: type[DefaultDialect] = sa.dialects.registry.load(name)

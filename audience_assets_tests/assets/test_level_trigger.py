@@ -6,9 +6,10 @@ An edge trigger fails this test: a change that lands while a run is under way co
 from __future__ import annotations
 
 import warnings
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audience_assets.assets.sensors import request_stale
@@ -99,6 +100,7 @@ class World:
         return tuple(self.membership[key] for key in made.inputs)
 
 
+@settings(max_examples=30)
 @given(STEPS)
 def test_once_quiet_every_list_holds_the_newest_audience(steps: list[tuple[str, int, int]]) -> None:
     with warnings.catch_warnings():
@@ -126,3 +128,12 @@ def test_once_quiet_every_list_holds_the_newest_audience(steps: list[tuple[str, 
             assert {made.key: world.wanted(made) for made in LISTS} == world.holds
             world.tick()
             assert world.queued is None
+
+
+def test_undecided_rows_are_asked_for_again_after_a_while(instance: dg.DagsterInstance) -> None:
+    made = Made(dg.AssetKey(["klaviyo", "one"]), (), "1")
+    tags = {"dagster/code_version": "1"}
+    instance.report_runless_asset_event(dg.AssetMaterialization(made.key, tags=tags, metadata={"undecided": 3}))
+    now = datetime.now(UTC)
+    assert find_stale(instance, [made], now) == {}
+    assert list(find_stale(instance, [made], now + timedelta(minutes=6))) == [made.key]
