@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel
@@ -31,9 +31,13 @@ class ActivationPlaces:
     destination: Place
 
     def at(self, *path: str | int) -> Place:
-        own, default = self.activation.at(*path), self.destination.at("default_activation", *path)
-        # A setting that nobody has said is missing from the activation.
-        return default if not own.written and default.written else own
+        """Of a setting that nobody has said, the place of the map that it would be in counts."""
+        layers = (self.activation.at(*path), self.destination.at("default_activation", *path))
+        for missing in range(len(path)):
+            for layer in layers:
+                if layer.up(missing).written:
+                    return layer
+        return layers[0]
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,8 @@ class ActivationCheck:
         options = spec.options_model.model_validate(merged.data["options"])
         mapping = FieldMapping.model_validate(merged.data["mapping"])
         model = self.project.users_model(activation.segment)
-        _check_required(spec, options, mapping, places)
-        _check_names(spec, options, mapping, places)
+        if _names_are_known(spec, options, mapping, places):
+            _check_required(spec, options, mapping, places)
         if mapping.fields and not spec.carries_attributes and places.activation.at("mapping", "fields").written:
             places.at("mapping", "fields").report(f"{spec.name} carries no attributes, only identifiers")
         for key, fields in (("identifiers", mapping.identifiers), ("fields", mapping.fields)):
@@ -112,15 +116,16 @@ def _needs(spec: ServiceSpec, options: BaseModel, channel: str) -> Sequence[str]
     return spec.required(alone) if alone is not None else ()
 
 
-def _check_names(spec: ServiceSpec, options: BaseModel, mapping: FieldMapping, places: ActivationPlaces) -> None:
+def _names_are_known(spec: ServiceSpec, options: BaseModel, mapping: FieldMapping, places: ActivationPlaces) -> bool:
     identifiers = every_identifier(spec, options)
-    for name in mapping.identifiers:
-        if name not in identifiers:
-            places.at("mapping", "identifiers", name).unknown("identifier", name, identifiers, where=f"of {spec.name}")
+    unknown = [name for name in mapping.identifiers if name not in identifiers]
+    for name in unknown:
+        places.at("mapping", "identifiers", name).unknown("identifier", name, identifiers, where=f"of {spec.name}")
     for name in mapping.fields:
         if name in identifiers or (name == "region" and mapping.region):
             where = "mapping.region" if name == "region" else f"mapping.identifiers.{name}"
             places.at("mapping", "fields", name).report(f"{name!r} is not an attribute: write {where}")
+    return not unknown
 
 
 def check_lists(project: Project, places: Mapping[str, ActivationPlaces]) -> None:
@@ -149,11 +154,11 @@ def check_lists(project: Project, places: Mapping[str, ActivationPlaces]) -> Non
 
 
 def segment_and_destination_known(
-    activation: Activation, segments: Mapping[str, object], destinations: Mapping[str, object], place: Place
+    activation: Activation, segments: Collection[str], destinations: Collection[str] | None, place: Place
 ) -> bool:
-    """Whether both are declared somewhere; reported if not."""
+    """Whether both are declared somewhere; reported if not. None are destinations that could not be read."""
     if activation.segment not in segments:
         place.at("segment").unknown("segment", activation.segment, segments)
-    if activation.destination not in destinations:
+    if destinations is not None and activation.destination not in destinations:
         place.at("destination").unknown("destination", activation.destination, destinations)
-    return activation.segment in segments and activation.destination in destinations
+    return activation.segment in segments and activation.destination in (destinations or ())

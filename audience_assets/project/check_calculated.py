@@ -85,7 +85,7 @@ def _check_aggregate(
         place.at("aggregate").report(str(error))
     if field.within is not None:
         check_duration(field.within, place.at("within"))
-        if fields.settings.models[link.model].timestamp is None:
+        if fields.lacks_time(link.model):
             place.at("within").report(f"the model {link.model!r} has no timestamp to be within")
     if field.where is not None:
         conditions.check(field.where, place.at("where"), Scope(link.model, hops=1))

@@ -129,7 +129,7 @@ class ConditionCheck:
             check_window(node.window, place.at("window"))
         if link is None:
             return
-        if node.window is not None and self.fields.settings.models[link.model].timestamp is None:
+        if node.window is not None and self.fields.lacks_time(link.model):
             place.at("window").report(f"the model {link.model!r} has no timestamp, so it can't have a window")
         if node.measure is not None:
             self._check_measure(node.measure, link.model, place.at("measure"))

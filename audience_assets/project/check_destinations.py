@@ -11,9 +11,10 @@ from audience_assets.destinations.base import DestinationType
 from audience_assets.project.activations import Destination
 from audience_assets.project.check_settings import check_settings
 from audience_assets.project.environment import env_name
+from audience_assets.project.model_paths import keys_of
 from audience_assets.project.names import check_slug
 from audience_assets.project.places import Place, nearest
-from audience_assets.project.validation import explain, keys_of, locate, validate
+from audience_assets.project.validation import mistakes, stands_for, validate
 from audience_assets.project.yaml_text import KeyPath
 
 OWN_KEYS = ("type", "description", "default_activation")
@@ -65,12 +66,16 @@ def _check_vendor_settings(settings: dict[str, Any], kind: DestinationType, plac
     try:
         model.model_validate(data)
     except ValidationError as error:
-        for detail in error.errors():
-            path, owner = locate(model, detail["loc"])
+        nested = settings.get("settings")
+        unknown = {*(settings.keys() - set(valid)), *(nested if isinstance(nested, dict) else ())}
+        for mistake in mistakes(model, error):
+            path = mistake.path
             # Only the real value can show whether a setting from the environment is right.
             if path in from_environment or (not path and from_environment):
                 continue
-            place.at(*path).report(*explain(detail, owner, private=bool(path) and path[0] in kind.secret_fields))
+            if mistake.detail["type"] == "missing" and stands_for(str(path[-1]), unknown, model):
+                continue
+            place.at(*path).report(*mistake.explained(private=path[:1] in {(key,) for key in kind.secret_fields}))
 
 
 def _filled(value: Any, path: KeyPath, from_environment: list[KeyPath]) -> Any:
@@ -107,9 +112,8 @@ def check_options(
     try:
         model.model_validate(known)
     except ValidationError as error:
-        for detail in error.errors():
-            path, owner = locate(model, detail["loc"])
-            if complete or detail["type"] != "missing":
-                at(path).report(*explain(detail, owner))
+        for mistake in mistakes(model, error):
+            if complete or mistake.detail["type"] != "missing":
+                at(mistake.path).report(*mistake.explained())
         return False
     return known == options

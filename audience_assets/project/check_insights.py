@@ -32,7 +32,7 @@ def _check_value(insights: Insights, fields: Fields, users: list[str], place: Pl
     related = {link.model for each in users for link in fields.links(each) if link.to_many}
     if name not in related and not fields.damaged:
         place.at("value_model").report(f"no users model has a has_many relationship to {name!r}")
-    if fields.settings.models[name].timestamp is None:
+    if fields.lacks_time(name):
         place.at("value_model").report(f"the model {name!r} has no timestamp to tell who is active")
     if insights.value_field is not None:
         kind = fields.own(name, insights.value_field, place.at("value_field"))
@@ -54,5 +54,5 @@ def _check_channel(channel: ReachChannel, fields: Fields, users: list[str], plac
 
 def _check_users_field(field: str, fields: Fields, users: list[str], place: Place) -> None:
     known = [name for each in users for name in fields.names(each)]
-    if field not in known and not fields.damaged & set(users):
+    if field not in known and not fields.damaged:
         place.report(f"no users model has a field {field!r}", nearest(field, known))

@@ -94,9 +94,18 @@ def _one_side(relationship: Relationship) -> tuple[str, list[str]]:
     return relationship.to, list(relationship.on.values())
 
 
+def is_told_apart(relationship: Relationship, first: dict[tuple[str, str], Place], place: Place) -> bool:
+    """Whether no relationship before this one goes by its name; `first` is filled on the way."""
+    name = relationship.name or relationship.to
+    before = first.setdefault((relationship.from_, name), place)
+    if before is not place:
+        what = f"called {name!r}" if relationship.name else f"to {name!r} without a name"
+        place.report(f"a second relationship from {relationship.from_!r} {what}", f"the first is {before.source}")
+    return before is place
+
+
 def check_relationships(fields: Fields, places: list[Place]) -> None:
-    """Joined fields of like type, names that tell relationships apart. `places` are parallel to the relationships."""
-    taken: dict[tuple[str, str], Place] = {}
+    """Joined fields are of like type. `places` are parallel to the relationships."""
     for relationship, place in zip(fields.settings.relationships, places, strict=True):
         for here, there in relationship.on.items():
             left = fields.plain_type(relationship.from_, here)
@@ -104,8 +113,3 @@ def check_relationships(fields: Fields, places: list[Place]) -> None:
             if left != right:
                 sides = f"{relationship.from_}.{here} is {left} and {relationship.to}.{there} is {right}"
                 place.at("on").report(f"{sides}: they can't be equal")
-        name = relationship.name or relationship.to
-        first = taken.setdefault((relationship.from_, name), place)
-        if first is not place:
-            what = f"called {name!r}" if relationship.name else f"to {name!r} without a name"
-            place.report(f"a second relationship from {relationship.from_!r} {what}", f"the first is {first.source}")

@@ -10,7 +10,7 @@ from audience_assets.project.activations import ActivationSettings
 from audience_assets.project.check_values import check_duration
 from audience_assets.project.effective import TEMPLATE_NAMES, template_mistake
 from audience_assets.project.names import check_owners, check_tag
-from audience_assets.project.places import Place, nearest
+from audience_assets.project.places import Place, did_you_mean
 
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _OTHER_NAMES = {"UK": "GB", "EL": "GR"}
@@ -37,8 +37,7 @@ def _check_list_name(template: str, place: Place) -> None:
     mistake = template_mistake(template)
     if mistake is not None:
         word = re.search(r"\{(\w+)", template)
-        hint = nearest(word[1], TEMPLATE_NAMES) if word else None
-        place.report(mistake, hint if hint and hint.startswith("did") else None)
+        place.report(mistake, did_you_mean(word[1], TEMPLATE_NAMES) if word else None)
     elif not template.strip():
         place.report("a list needs a name")
 

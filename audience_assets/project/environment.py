@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from audience_assets.destinations.base import DestinationType
 from audience_assets.errors import AudienceError
 from audience_assets.project.activations import Destination, EnvValue
-from audience_assets.project.validation import explain, locate
+from audience_assets.project.validation import mistakes
 from audience_assets.project.yaml_text import dotted
 
 
@@ -43,13 +43,9 @@ def resolve_settings(destination: Destination, destination_type: DestinationType
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        mistakes = []
-        for detail in error.errors():
-            path, owner = locate(model, detail["loc"])
-            message, _ = explain(detail, owner, private=True)
-            mistakes.append(f"{dotted(path)} {message}" if path else message)
+        found = [f"{dotted(each.path)} {each.explained(private=True)[0]}".strip() for each in mistakes(model, error)]
     # Raised here, not inside `except`: the pydantic error holds the values and must not be chained.
-    raise AudienceError(f"The settings of this {destination_type.title} account are not usable: {'; '.join(mistakes)}.")
+    raise AudienceError(f"The settings of this {destination_type.title} account are not usable: {'; '.join(found)}.")
 
 
 def _resolved(value: Any) -> Any:

@@ -29,6 +29,10 @@ class Fields:
     def model(self, name: str) -> Model | None:
         return self.settings.models.get(name)
 
+    def lacks_time(self, model: str) -> bool:
+        """Whether rows of the model can't be told apart by when they happened."""
+        return self.settings.models[model].timestamp is None and model not in self.damaged
+
     def links(self, model: str) -> list[Link]:
         return links_from(self.settings.relationships, model)
 

@@ -26,13 +26,23 @@ class Entry:
 
 @dataclass
 class Files:
-    """Everything read from the folder. A file that is missing or not YAML leaves its part None."""
+    """Everything read from the folder. A file that is missing or not YAML leaves its part None.
+
+    `unread` are names of segments whose file could not be read, as far as the file's name tells.
+    """
 
     project: Place | None
     destinations: Place | None
     segments: dict[str, Entry]
     activations: dict[str, Entry]
     problems: list[Problem] = field(default_factory=list)
+    unread: set[str] = field(default_factory=set)
+    destinations_readable: bool = True
+
+    @property
+    def segment_names(self) -> list[str]:
+        """Every segment that something may refer to."""
+        return [*self.segments, *sorted(self.unread - set(self.segments))]
 
 
 def read_files(root: Path) -> Files:
@@ -42,12 +52,18 @@ def read_files(root: Path) -> Files:
         message = f"there is no {PROJECT} in {root}" if root.is_dir() else f"there is no folder {root}"
         problems.append(Problem(PROJECT, 1, "", message, "`audience-assets init` makes a project that runs as it is"))
         return Files(None, None, {}, {}, problems)
+    unread: set[str] = set()
+    has_destinations = (root / DESTINATIONS).exists()
+    destinations = _single(root, DESTINATIONS, problems) if has_destinations else None
     return Files(
         project=_single(root, PROJECT, problems),
-        destinations=_single(root, DESTINATIONS, problems) if (root / DESTINATIONS).exists() else None,
-        segments=_folder(root, "segments", "segment", problems),
-        activations=_folder(root, "activations", "activation", problems),
+        destinations=destinations,
+        segments=_folder(root, "segments", "segment", problems, unread),
+        activations=_folder(root, "activations", "activation", problems, set()),
         problems=problems,
+        unread=unread,
+        destinations_readable=not has_destinations
+        or (destinations is not None and "destinations" in destinations.document.data),
     )
 
 
@@ -67,7 +83,7 @@ def _single(root: Path, file: str, problems: list[Problem]) -> Place | None:
     return place
 
 
-def _folder(root: Path, folder: str, key: str, problems: list[Problem]) -> dict[str, Entry]:
+def _folder(root: Path, folder: str, key: str, problems: list[Problem], unread: set[str]) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     for path in sorted((root / folder).glob("**/*")):
         file = path.relative_to(root).as_posix()
@@ -75,7 +91,10 @@ def _folder(root: Path, folder: str, key: str, problems: list[Problem]) -> dict[
             problems.append(Problem(file, 1, "", "is not read: only *.yaml files are", f"rename it {path.stem}.yaml"))
         if path.suffix != ".yaml" or not path.is_file():
             continue
-        for entry in _entries(path, file, key, problems):
+        found = _entries(path, file, key, problems)
+        if not found:
+            unread.add(path.stem)
+        for entry in found:
             first = entries.setdefault(entry.name, entry)
             if first is not entry:
                 where = entry.place.at(key) if key in entry.data else entry.place

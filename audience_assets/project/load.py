@@ -20,7 +20,7 @@ from audience_assets.project.check_calculated import check_calculated
 from audience_assets.project.check_conditions import ConditionCheck
 from audience_assets.project.check_destinations import read_destination
 from audience_assets.project.check_insights import check_insights
-from audience_assets.project.check_models import check_models, check_relationships, relationship_is_sound
+from audience_assets.project.check_models import check_models, check_relationships, is_told_apart, relationship_is_sound
 from audience_assets.project.check_segments import check_references, check_segment, users_model
 from audience_assets.project.effective import effective_activation, known_destinations
 from audience_assets.project.environment import MissingVariable, resolve_env, resolve_settings
@@ -64,12 +64,16 @@ def _rank(file: str) -> int:
 
 @dataclass(frozen=True)
 class _Parts:
-    """What could be read of each part. `destination_places` holds also those whose declaration has mistakes."""
+    """What could be read of each part. `destination_places` holds also those whose declaration has mistakes.
+
+    `destination_names` is None where nobody can tell, because the file can't be read.
+    """
 
     segments: dict[str, Segment]
     activations: dict[str, Activation]
     destinations: dict[str, Destination]
     destination_places: dict[str, Place]
+    destination_names: list[str] | None
 
     @classmethod
     def read(cls, files: Files, types: Mapping[str, DestinationType]) -> _Parts:
@@ -83,6 +87,7 @@ class _Parts:
             activations=_validated(Activation, files.activations),
             destinations={name: each for name, each in read.items() if each is not None},
             destination_places=places,
+            destination_names=list(places) if files.destinations_readable else None,
         )
 
 
@@ -111,8 +116,10 @@ def _checked(root: Path, files: Files, parts: _Parts, types: Mapping[str, Destin
     """The project; what is wrong with it has been added to the files' problems."""
     assert files.project is not None  # noqa: S101 - the caller has looked
     read = _with_sound_relationships(read_project(files.project))
-    fields = Fields(read.settings, read.damaged | (read.declared - set(read.settings.models)))
-    segment_models = {name: _model_of(parts.segments.get(name), fields) for name in files.segments}
+    models = read.settings.models
+    timeless = {name for name, model in models.items() if model.type == "events" and model.timestamp is None}
+    fields = Fields(read.settings, read.damaged | timeless | (read.declared - set(models)))
+    segment_models = {name: _model_of(parts.segments.get(name), fields) for name in files.segment_names}
     conditions = ConditionCheck(fields, segment_models, root)
 
     check_relationships(fields, read.relationship_places)
@@ -138,8 +145,11 @@ def _checked(root: Path, files: Files, parts: _Parts, types: Mapping[str, Destin
 def _with_sound_relationships(read: ReadProject) -> ReadProject:
     """Without relationships to nowhere, which would be reported again wherever they are used."""
     known = set(read.declared)
-    pairs = zip(read.settings.relationships, read.relationship_places, strict=True)
-    checked = [(each, place, relationship_is_sound(each, read.settings, known, place)) for each, place in pairs]
+    first: dict[tuple[str, str], Place] = {}
+    checked = [
+        (each, place, relationship_is_sound(each, read.settings, known, place) and is_told_apart(each, first, place))
+        for each, place in zip(read.settings.relationships, read.relationship_places, strict=True)
+    ]
     broken = {model for each, _, sound in checked if not sound for model in (each.from_, each.to)}
     settings = read.settings.model_copy(update={"relationships": [each for each, _, sound in checked if sound]})
     places = [place for _, place, sound in checked if sound]
@@ -157,7 +167,7 @@ def _check_activations(
     judged: dict[str, ActivationPlaces] = {}
     for name, activation in project.activations.items():
         place = files.activations[name].place
-        if not segment_and_destination_known(activation, files.segments, parts.destination_places, place):
+        if not segment_and_destination_known(activation, files.segment_names, parts.destination_names, place):
             continue
         segment = project.segments.get(activation.segment)
         if activation.destination in project.destinations and _model_of(segment, fields) is not None:

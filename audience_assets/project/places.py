@@ -10,16 +10,23 @@ from audience_assets.errors import Problem
 from audience_assets.project.yaml_text import Document, KeyPath, dotted
 
 
-def nearest(name: str, valid: Iterable[str]) -> str | None:
-    """A hint with the nearest valid name, or with all of them if there are few."""
-    names = [str(each) for each in valid]
-    folded = {each.lower(): each for each in reversed(names)}
+def close_match(name: str, valid: Iterable[str]) -> str | None:
+    """The valid name that is most like this one, whatever its case; None if none is."""
+    folded = {each.lower(): each for each in reversed([str(each) for each in valid])}
     close = difflib.get_close_matches(str(name).lower(), folded, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {folded[close[0]]!r}?"
-    if not names:
-        return None
-    return f"there is {', '.join(names)}" if len(names) <= 8 else None
+    return folded[close[0]] if close else None
+
+
+def did_you_mean(name: str, valid: Iterable[str]) -> str | None:
+    """A hint with the nearest valid name, if one is near."""
+    close = close_match(name, valid)
+    return f"did you mean {close!r}?" if close else None
+
+
+def nearest(name: str, valid: Iterable[str]) -> str | None:
+    """A hint with the nearest valid name, or else with all of them if there are few."""
+    names = [str(each) for each in valid]
+    return did_you_mean(name, names) or (f"there is {', '.join(names)}" if 0 < len(names) <= 8 else None)
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,10 @@ class Place:
     @property
     def line(self) -> int:
         return self.document.line(self.path)
+
+    def up(self, levels: int) -> Place:
+        """The place so many levels further up."""
+        return Place(self.document, self.path[: len(self.path) - levels], self.problems)
 
     @property
     def written(self) -> bool:

@@ -47,19 +47,25 @@ class _Salvage:
     relationships: list[int] = field(default_factory=list)
 
     def leave_out(self, path: KeyPath) -> None:
-        """Remove the smallest part that holds the path."""
-        part = next(part for part in _PARTS if _matches(part, path))
-        *parents, last = path[: len(part)]
-        if parents[:1] in (["models"], ["calculated_fields"]):
+        """Remove the smallest part there is that holds the path."""
+        if path[0] in ("models", "calculated_fields") and len(path) > 1:
             self.damaged.add(str(path[1]))
+        for part in _PARTS:
+            if _matches(part, path) and self._remove(path[: len(part)]):
+                return
+
+    def _remove(self, path: KeyPath) -> bool:
+        *parents, last = path
         holder: Any = self.data
         for key in parents:
             holder = holder.get(key) if isinstance(holder, dict) else None
         if isinstance(holder, dict):
-            holder.pop(last, None)
-        elif isinstance(holder, list) and isinstance(last, int):
+            return holder.pop(last, self) is not self
+        if isinstance(holder, list) and isinstance(last, int):
             # Kept as a gap until the round is over: later paths count from the old places.
             holder[last] = None
+            return True
+        return False
 
     def close_gaps(self) -> None:
         kept = self.data.get("relationships")
@@ -89,19 +95,22 @@ def read_project(place: Place) -> ReadProject:
 
 
 def _validated(salvage: _Salvage) -> ProjectFile:
-    first = True
-    while True:
+    """Round by round without the parts that are wrong; each round leaves something out, so there is a last one."""
+    try:
+        return ProjectFile.model_validate(salvage.data)
+    except ValidationError as error:
+        report(ProjectFile, error, salvage.place)
+        mistakes = failed_paths(ProjectFile, error)
+    while mistakes:
+        for path in mistakes:
+            salvage.leave_out(path)
+        salvage.close_gaps()
+        salvage.data = {**_SUBSTITUTES, **salvage.data}
         try:
             return ProjectFile.model_validate(salvage.data)
         except ValidationError as error:
-            if first:
-                report(ProjectFile, error, salvage.place)
-            for path in failed_paths(ProjectFile, error):
-                salvage.leave_out(path)
-        salvage.close_gaps()
-        if not first:
-            salvage.data |= {key: value for key, value in _SUBSTITUTES.items() if key not in salvage.data}
-        first = False
+            mistakes = failed_paths(ProjectFile, error)
+    return ProjectFile.model_validate(_SUBSTITUTES)
 
 
 def _matches(part: KeyPath, path: KeyPath) -> bool:
