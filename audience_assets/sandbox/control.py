@@ -52,6 +52,8 @@ class Control:
             return _json(200, self._command(method, parts, parameters, arguments))
         except KeyError as error:
             return _json(404, {"error": f"nothing is called {error.args[0]!r} here"})
+        except LookupError as error:
+            return _json(404, {"error": str(error)})
         except (Refused, TypeError, ValueError) as error:
             return _json(400, {"error": str(error)})
 

@@ -144,6 +144,13 @@ class KlaviyoAccount:
             now = self.settle()
             return sum(add_profile(self, row, now) for row in rows)
 
+    @property
+    def contacts(self) -> int:
+        """How many profiles there are."""
+        with self.lock:
+            self.settle()
+            return len(self.profiles)
+
     def members(self, list_id: str) -> Iterator[Profile]:
         """Everybody in the list now."""
         with self.lock:

@@ -54,7 +54,7 @@ def _state(account: KlaviyoAccount, _: Arguments) -> Any:
     ]
     return {
         "id": account.id,
-        "profiles": len(account.profiles),
+        "profiles": account.contacts,
         "lists": lists,
         "pending": len(account.pending),
         "waiting": len(account.agenda),
