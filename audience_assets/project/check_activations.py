@@ -94,7 +94,7 @@ class ActivationCheck:
             place.report(f"{field!r} follows a relationship; map a field of the model {model!r}")
         elif field == self.fields.settings.models[model].key:
             place.report(f"{field!r} is the key: declare it under `fields` of {model!r} to map it")
-        elif model not in self.fields.damaged:
+        elif not self.fields.may_be(model, field):
             place.unknown("field", field, declared, where=f"in the model {model!r}")
 
 

@@ -194,7 +194,7 @@ class ConditionCheck:
         for model in found:
             declared = models[model].fields
             for name in {"channel", "status"} - set(declared):
-                if model not in self.fields.damaged:
+                if not self.fields.may_be(model, name):
                     place.report(f"the consent model {model!r} has no field {name!r}", nearest(name, declared))
 
     def _check_rank(self, node: Rank, place: Place, scope: Scope) -> None:

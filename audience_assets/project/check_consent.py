@@ -44,7 +44,7 @@ def check_consent(
 def _check_time(fields: Fields, model: str, field: str, place: Place) -> None:
     declared = fields.settings.models[model].fields
     if field not in declared:
-        if model not in fields.damaged:
+        if not fields.may_be(model, field):
             place.unknown("field", field, declared, where=f"in the model {model!r}")
     elif declared[field].type not in TEMPORAL_TYPES:
         place.report(f"{field!r} is {declared[field].type}; a consent time is a timestamp or a date")
@@ -64,7 +64,7 @@ def _check_history(fields: Fields, users: str, history: ConsentEvents, at: Setti
     declared = models[history.model].fields
     for key in ("channel", "status", "source"):
         name = getattr(history, key)
-        if name is not None and name not in declared and history.model not in fields.damaged:
+        if name is not None and name not in declared and not fields.may_be(history.model, name):
             at("consent", "history", key).unknown("field", name, declared, where=f"in the model {history.model!r}")
     for status in set(history.opted_in) & set(history.opted_out):
         at("consent", "history", "opted_in").report(f"the status {status!r} can't mean opted in and opted out")

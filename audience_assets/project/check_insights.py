@@ -54,5 +54,5 @@ def _check_channel(channel: ReachChannel, fields: Fields, users: list[str], plac
 
 def _check_users_field(field: str, fields: Fields, users: list[str], place: Place) -> None:
     known = [name for each in users for name in fields.names(each)]
-    if field not in known and not fields.damaged:
+    if field not in known and not fields.damaged and not any(fields.may_be(each, field) for each in users):
         place.report(f"no users model has a field {field!r}", nearest(field, known))

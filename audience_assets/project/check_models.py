@@ -8,7 +8,6 @@ from audience_assets.project.models import FieldType, Model, Relationship
 from audience_assets.project.names import check_field_name, check_slug
 from audience_assets.project.operators import TEMPORAL_TYPES
 from audience_assets.project.places import Place
-from audience_assets.project.project import ProjectFile
 
 KEY_TYPES: tuple[FieldType, ...] = ("integer", "text", "uuid")
 
@@ -63,20 +62,21 @@ def _check_timestamp(model: Model, place: Place) -> None:
         place.at("timestamp").report(f"{model.timestamp!r} is {declared.type}; it must be a timestamp or a date")
 
 
-def relationship_is_sound(relationship: Relationship, settings: ProjectFile, known: set[str], place: Place) -> bool:
+def relationship_is_sound(relationship: Relationship, fields: Fields, known: set[str], place: Place) -> bool:
     """Whether both models and the joined fields are there. `known` also holds models that could not be read."""
     sides = {"from": relationship.from_, "to": relationship.to}
     for side, model in sides.items():
         if model not in known:
             place.at(side).unknown("model", model, sorted(known))
-    if not all(model in settings.models for model in sides.values()):
+    if not all(model in fields.settings.models for model in sides.values()):
         return False
     one, field_names = _one_side(relationship)
-    target = settings.models[one]
+    target = fields.settings.models[one]
     for field in field_names:
         if field != target.key and field not in target.fields:
-            valid = [target.key, *target.fields]
-            place.at("on").unknown("field", field, valid, where=f"in the model {one!r}")
+            if not fields.may_be(one, field):
+                valid = [target.key, *target.fields]
+                place.at("on").unknown("field", field, valid, where=f"in the model {one!r}")
             return False
     if relationship.kind == "belongs_to" and target.key not in field_names:
         place.at("on").report(

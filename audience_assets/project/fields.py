@@ -18,13 +18,17 @@ MOST_TO_ONE_HOPS = 3
 class Fields:
     """Looks names up and reports those that are not there.
 
-    `damaged` are models whose declaration has mistakes: what is missing there may stand in the part that could not be
-    read, so nothing is said about it.
+    Nothing is said about what may stand in a part that could not be read: `damaged` models, `unread` fields of others.
     """
 
     settings: ProjectFile
     damaged: frozenset[str] = frozenset()
+    unread: frozenset[tuple[str, str]] = frozenset()
     _deciding: set[tuple[str, str]] = field(default_factory=set)
+
+    def may_be(self, model: str, name: str) -> bool:
+        """Whether the model may have such a field in a part that could not be read."""
+        return model in self.damaged or (model, name) in self.unread
 
     def model(self, name: str) -> Model | None:
         return self.settings.models.get(name)
@@ -63,7 +67,7 @@ class Fields:
         """Type of a field of the model itself, plain or calculated. None if unknown, which has been reported."""
         known = self.names(model)
         if name not in known:
-            if model not in self.damaged:
+            if not self.may_be(model, name):
                 place.unknown("field", name, known, where=f"in the model {model!r}")
             return None
         calculated = self.settings.calculated_fields.get(model, {}).get(name)

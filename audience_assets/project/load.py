@@ -118,7 +118,7 @@ def _checked(root: Path, files: Files, parts: _Parts, types: Mapping[str, Destin
     read = _with_sound_relationships(read_project(files.project))
     models = read.settings.models
     timeless = {name for name, model in models.items() if model.type == "events" and model.timestamp is None}
-    fields = Fields(read.settings, read.damaged | timeless | (read.declared - set(models)))
+    fields = Fields(read.settings, read.damaged | timeless | (read.declared - set(models)), read.unread)
     segment_models = {name: _model_of(parts.segments.get(name), fields) for name in files.segment_names}
     conditions = ConditionCheck(fields, segment_models, root)
 
@@ -145,9 +145,10 @@ def _checked(root: Path, files: Files, parts: _Parts, types: Mapping[str, Destin
 def _with_sound_relationships(read: ReadProject) -> ReadProject:
     """Without relationships to nowhere, which would be reported again wherever they are used."""
     known = set(read.declared)
+    fields = Fields(read.settings, read.damaged, read.unread)
     first: dict[tuple[str, str], Place] = {}
     checked = [
-        (each, place, relationship_is_sound(each, read.settings, known, place) and is_told_apart(each, first, place))
+        (each, place, relationship_is_sound(each, fields, known, place) and is_told_apart(each, first, place))
         for each, place in zip(read.settings.relationships, read.relationship_places, strict=True)
     ]
     broken = {model for each, _, sound in checked if not sound for model in (each.from_, each.to)}

@@ -31,12 +31,17 @@ _SUBSTITUTES: dict[str, Any] = {"project": "unnamed", "warehouse": {"url": "sqli
 
 @dataclass(frozen=True)
 class ReadProject:
-    """What could be read. `damaged` are models of which a part could not; `declared` all models that were named."""
+    """What could be read.
+
+    `declared` are all models that were named, `damaged` those that could not be read, and `unread` fields, plain and
+    calculated, that could not, as (model, field).
+    """
 
     settings: ProjectFile
     relationship_places: list[Place]
-    damaged: frozenset[str] = frozenset()
     declared: frozenset[str] = frozenset()
+    damaged: frozenset[str] = frozenset()
+    unread: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass
@@ -44,15 +49,22 @@ class _Salvage:
     data: dict[str, Any]
     place: Place
     damaged: set[str] = field(default_factory=set)
+    unread: set[tuple[str, str]] = field(default_factory=set)
     relationships: list[int] = field(default_factory=list)
 
     def leave_out(self, path: KeyPath) -> None:
         """Remove the smallest part there is that holds the path."""
-        if path[0] in ("models", "calculated_fields") and len(path) > 1:
-            self.damaged.add(str(path[1]))
         for part in _PARTS:
             if _matches(part, path) and self._remove(path[: len(part)]):
+                self._note(path[: len(part)])
                 return
+
+    def _note(self, path: KeyPath) -> None:
+        match path:
+            case ("models", model, "fields", name) | ("calculated_fields", model, name):
+                self.unread.add((str(model), str(name)))
+            case ("models", model) | ("calculated_fields", model):
+                self.damaged.add(str(model))
 
     def _remove(self, path: KeyPath) -> bool:
         *parents, last = path
@@ -89,8 +101,9 @@ def read_project(place: Place) -> ReadProject:
     return ReadProject(
         settings,
         [place.at("relationships", index) for index in salvage.relationships],
-        frozenset(salvage.damaged),
-        frozenset(models if isinstance(models, dict) else ()),
+        declared=frozenset(models if isinstance(models, dict) else ()),
+        damaged=frozenset(salvage.damaged),
+        unread=frozenset(salvage.unread),
     )
 
 

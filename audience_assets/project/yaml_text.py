@@ -76,7 +76,7 @@ def parse_documents(text: str, file: str) -> tuple[list[Document], list[Problem]
         problems.append(_syntax_problem(error, file))
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        problems.append(Problem(file, line, "", f"YAML can't hold the character U+{ord(str(error.character)):04X}"))
+        problems.append(Problem(file, line, "", f"YAML can't hold the character U+{ord(text[error.position]):04X}"))
     except RecursionError:
         problems.append(Problem(file, 1, "", f"the file is nested more than {DEEPEST} levels deep"))
     return documents, problems

@@ -1,0 +1,196 @@
+"""Every kind of mistake in a project's files: what is said, with file, line, field and the nearest valid name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from audience_assets.errors import ProjectError
+from audience_assets.project.load import load_project
+from audience_assets_tests.project.folder import mistakes, spoil, write
+
+CASES = [
+    pytest.param(case, id=f"{path.stem}-{number}-{case['write'].strip()[:40]}")
+    for path in sorted((Path(__file__).parent / "mistakes").glob("*.yaml"))
+    for number, case in enumerate(yaml.safe_load(path.read_text()), start=1)
+]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_mistake_is_said_once_with_its_line(shop: Path, case: dict[str, Any]) -> None:
+    spoil(shop, case["in"], case["instead_of"], case["write"])
+    assert mistakes(shop) == case["says"]
+
+
+def test_all_mistakes_at_once_in_the_order_of_the_files(shop: Path) -> None:
+    spoil(shop, "project.yaml", "age: {type: integer}", "age: {type: integr}")
+    spoil(shop, "project.yaml", "kind: belongs_to, on: {sku: sku}", "kind: belongs_to, on: {sku: skuu}")
+    spoil(shop, "project.yaml", "breakdowns: [country]", "breakdowns: [country]\nnotification: {}")
+    spoil(shop, "destinations.yaml", "api_key: {env: KLAVIYO_API_KEY}", "api_key: pk_live_1234")
+    spoil(shop, "segments/churn_risk.yaml", "segment: staff", "segment: staf")
+    spoil(shop, "segments/churn_risk.yaml", "by: ltv", "by: ltw")
+    spoil(shop, "activations/churn_risk.yaml", "segment: churn_risk", "segment: churn_ris")
+    write(shop, "activations/broken.yaml", "segment: [")
+    said = mistakes(shop)
+    assert [line.split(": ")[0] for line in said] == [
+        "project.yaml:15",
+        "project.yaml:55",
+        "project.yaml:68",
+        "destinations.yaml:5",
+        "segments/churn_risk.yaml:16",
+        "segments/churn_risk.yaml:18",
+        "activations/broken.yaml:1",
+        "activations/churn_risk.yaml:1",
+    ]
+
+
+def test_a_secret_in_a_file_is_not_repeated_in_the_message(shop: Path) -> None:
+    spoil(shop, "destinations.yaml", "api_key: {env: KLAVIYO_API_KEY}", "api_key: [pk_live_1234]")
+    assert not any("pk_live_1234" in line for line in mistakes(shop))
+
+
+def test_a_field_in_a_part_that_could_not_be_read_is_not_called_unknown(shop: Path) -> None:
+    spoil(shop, "project.yaml", "email: {type: text, pii: true, ignore_case: true}", "email: {type: txt}")
+    assert mistakes(shop) == [
+        "project.yaml:11: models.customers.fields.email.type: 'txt' is not one of text, integer, number, boolean, "
+        "date, timestamp, uuid, list (did you mean 'text'?)"
+    ]
+
+
+def test_a_folder_without_a_project_says_how_to_begin(tmp_path: Path) -> None:
+    [said] = mistakes(tmp_path)
+    assert said.startswith("project.yaml:1: there is no project.yaml in ")
+    assert "audience-assets init" in said
+    [said] = mistakes(tmp_path / "nowhere")
+    assert "there is no folder" in said
+
+
+@pytest.mark.parametrize("text", ["", "\n# nothing yet\n", "---\n---\n"])
+def test_an_empty_segment_file_is_not_everybody(shop: Path, text: str) -> None:
+    write(shop, "segments/empty.yaml", text)
+    assert mistakes(shop) == ["segments/empty.yaml:1: the file is empty: it declares no segment"]
+
+
+def test_an_empty_where_is_not_everybody(shop: Path) -> None:
+    write(shop, "segments/later.yaml", "label: Later\nwhere:\n")
+    assert mistakes(shop) == ["segments/later.yaml:2: where: is empty (leave `where` out if the segment is everybody)"]
+
+
+@pytest.mark.parametrize("text", ["just words", "- a\n- list\n", "42"])
+@pytest.mark.parametrize("file", ["project.yaml", "destinations.yaml", "segments/odd.yaml", "activations/odd.yaml"])
+def test_a_file_that_is_no_map_is_refused(shop: Path, file: str, text: str) -> None:
+    write(shop, file, text)
+    assert mistakes(shop)[0].startswith(f"{file}:1: expected a map")
+
+
+@pytest.mark.parametrize(
+    "project",
+    [
+        "project: [x]\nwarehouse: 3\nmodels: none\nrelationships: {}\ncalculated_fields: []\ninsights: x\n",
+        "models: {a: {fields: {b: 1}}}\nrelationships: [1, {from: a}]\n",
+        "calculated_fields: {a: {b: {formula: [1]}}, c: 4}\nwarehouse: {url: {environment: X}}\n",
+        "{}",
+    ],
+)
+def test_whatever_project_yaml_holds_it_is_refused_in_an_instant(shop: Path, project: str) -> None:
+    write(shop, "project.yaml", project)
+    assert all(
+        line.startswith(("project.yaml:", "segments/", "activations/", "destinations.yaml:")) for line in mistakes(shop)
+    )
+
+
+def test_files_that_would_be_overlooked_are_named(shop: Path) -> None:
+    write(shop, "segments/forgotten.yml", "where: {list: staff}\n")
+    assert mistakes(shop) == ["segments/forgotten.yml:1: is not read: only *.yaml files are (rename it forgotten.yaml)"]
+
+
+def test_two_segments_of_one_name_are_refused(shop: Path) -> None:
+    write(shop, "segments/staff.yaml", "where: {list: staff}\n")
+    assert mistakes(shop) == [
+        "segments/staff.yaml:1: segment: there is a segment 'staff' already (the first is segments/people.yaml:1)"
+    ]
+
+
+def test_segments_made_from_each_other_name_the_circle(shop: Path) -> None:
+    for name, target in (("a", "b"), ("b", "c"), ("c", "a")):
+        write(shop, f"segments/{name}.yaml", f"where:\n  not: {{segment: {target}}}\n")
+    assert mistakes(shop) == ["segments/a.yaml:1: where: the segment is made from itself: a -> b -> c -> a"]
+
+
+def test_chains_of_segments_are_ten_deep_at_most(shop: Path) -> None:
+    write(shop, "segments/s0.yaml", "where: {list: staff}\n")
+    for number in range(1, 11):
+        write(shop, f"segments/s{number}.yaml", f"where: {{segment: s{number - 1}}}\n")
+    assert "s10" in load_project(shop).segments
+    write(shop, "segments/s11.yaml", "where: {segment: s10}\n")
+    assert mistakes(shop) == ["segments/s11.yaml:1: where: segments refer to each other more than 10 deep"]
+
+
+def test_calculated_fields_made_from_each_other_name_the_circle(shop: Path) -> None:
+    circle = "    twice: {formula: once * 2}\n    once: {formula: twice / 2}\n    orders_12m:"
+    spoil(shop, "project.yaml", "    orders_12m:", circle)
+    assert mistakes(shop) == [
+        "project.yaml:59: calculated_fields.customers.once: is calculated from itself: "
+        "customers.once -> customers.twice -> customers.once"
+    ]
+
+
+def test_conditions_are_eight_deep_at_most(shop: Path) -> None:
+    leaf = "{field: vip, op: is_true}"
+    write(shop, "segments/deep.yaml", "where: " + "{not: " * 7 + leaf + "}" * 7)
+    assert "deep" in load_project(shop).segments
+    write(shop, "segments/deep.yaml", "where: " + "{not: " * 8 + leaf + "}" * 8)
+    [said] = mistakes(shop)
+    assert said.endswith("conditions are nested more than 8 deep (move a part into a segment of its own)")
+
+
+def test_a_segment_has_200_conditions_at_most(shop: Path) -> None:
+    leaves = "    - {field: vip, op: is_true}\n"
+    write(shop, "segments/wide.yaml", "where:\n  any:\n" + leaves * 200)
+    assert "wide" in load_project(shop).segments
+    write(shop, "segments/wide.yaml", "where:\n  any:\n" + leaves * 201)
+    assert mistakes(shop) == [
+        "segments/wide.yaml:1: where: 201 conditions are more than 200 (split the segment, or upload a list)"
+    ]
+
+
+def test_a_list_of_values_has_1000_at_most(shop: Path) -> None:
+    values = ", ".join(str(number) for number in range(1001))
+    write(shop, "segments/many.yaml", f"where: {{field: city, op: in, value: [{values}]}}\n")
+    assert mistakes(shop) == [
+        "segments/many.yaml:1: where.value: 1001 values are more than 1000 (upload them and use `list:`)"
+    ]
+
+
+def test_with_several_users_models_a_segment_says_which(shop: Path) -> None:
+    second = "models:\n  leads: {type: users, table: leads, key: lead_id, fields: {score: {type: integer}}}"
+    spoil(shop, "project.yaml", "models:", second)
+    said = mistakes(shop)
+    assert (
+        "segments/sock_fans.yaml:1: there are several users models: say which in `model` (there is leads, customers)"
+        in said
+    )
+    assert not any(line.startswith("activations/") for line in said)
+
+
+def test_a_segment_of_another_users_model_is_no_condition(shop: Path) -> None:
+    spoil(shop, "project.yaml", "models:", "models:\n  leads: {type: users, table: leads, key: lead_id}")
+    (shop / "segments" / "sock_fans.yaml").unlink()
+    for path in sorted(shop.glob("segments/*.yaml")):
+        path.write_text(path.read_text().replace("\nwhere:", "\nmodel: customers\nwhere:"))
+    write(shop, "segments/cold.yaml", "model: leads\nwhere: {segment: staff}\n")
+    assert mistakes(shop) == [
+        "segments/cold.yaml:2: where.segment: 'staff' is a segment of 'customers'; this condition is about 'leads'"
+    ]
+
+
+def test_problems_can_be_read_one_by_one(shop: Path) -> None:
+    spoil(shop, "segments/churn_risk.yaml", "op: in,", "op: inn,")
+    with pytest.raises(ProjectError) as caught:
+        load_project(shop)
+    [problem] = caught.value.problems
+    assert (problem.file, problem.line, problem.field) == ("segments/churn_risk.yaml", 6, "where.all[0].op")
+    assert (problem.message, problem.hint) == ("there is no operator 'inn'", "did you mean 'in'?")
