@@ -111,6 +111,8 @@ def _size(value: str, greatest: int) -> int:
 
 
 def _cursor(value: str) -> Cursor:
+    # Klaviyo's own client cuts the cursor out of a link together with the equals sign.
+    value = value.strip("=")
     try:
         text = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).decode()
     except (binascii.Error, UnicodeDecodeError, ValueError):

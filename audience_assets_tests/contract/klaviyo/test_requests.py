@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from pathlib import Path
-from urllib.parse import parse_qsl
 
 import pytest
 
 from audience_assets.destinations.base import Evidence
-from audience_assets.sandbox import LoggedRequest
+from audience_assets_tests.contract.klaviyo.description import AsKlaviyoSawIt, load_description
 from audience_assets_tests.destinations.klaviyo_world import KlaviyoWorld, email_member, klaviyo
 
 __all__ = ["klaviyo"]
@@ -18,44 +15,15 @@ __all__ = ["klaviyo"]
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what openapi-core's own dependencies say while they are imported
     import openapi_core
-    from openapi_core.datatypes import RequestParameters
-    from werkzeug.datastructures import Headers, ImmutableMultiDict
+    from werkzeug.datastructures import ImmutableMultiDict
 
 # Not in the description's extract; `GET /api/accounts` has neither parameters nor body.
 NOT_DESCRIBED = {"/api/accounts"}
 
 
-def description() -> Path | None:
-    """The description lies beside the project, in a sibling folder `shared`."""
-    for folder in Path(__file__).resolve().parents:
-        found = folder.parent / "shared" / "apis" / "klaviyo.openapi.json"
-        if found.is_file():
-            return found
-    return None
-
-
 @pytest.fixture(scope="module")
-def api() -> Iterator[openapi_core.OpenAPI]:
-    found = description()
-    if found is None:
-        pytest.skip("shared/apis/klaviyo.openapi.json is not beside the project")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield openapi_core.OpenAPI.from_file_path(str(found))
-
-
-class AsKlaviyoSawIt:
-    """A logged request in openapi-core's terms, at Klaviyo's real host."""
-
-    def __init__(self, entry: LoggedRequest) -> None:
-        self.host_url = "https://a.klaviyo.com"
-        self.path = entry.path
-        self.method = entry.method.lower()
-        self.body = entry.body or None
-        self.content_type = entry.headers.get("content-type", "")
-        headers = {**entry.headers, "authorization": "Klaviyo-API-Key pk_x"}
-        query = ImmutableMultiDict(parse_qsl(entry.query_string, keep_blank_values=True))
-        self.parameters = RequestParameters(query=query, header=Headers(headers))
+def api() -> openapi_core.OpenAPI:
+    return load_description()
 
 
 def run_everything(world: KlaviyoWorld) -> None:
