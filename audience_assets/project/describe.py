@@ -44,7 +44,22 @@ _WORDS = {
     "more_than_ago": "was longer ago than",
     "anniversary_in_next": "has its anniversary in the next",
     "anniversary_in_last": "had its anniversary in the last",
-    "month_is": "is in month",
+    "month_is": "is in the month",
+    "contains": "contains",
+    "not_contains": "does not contain",
+    "starts_with": "starts with",
+    "not_starts_with": "does not start with",
+    "ends_with": "ends with",
+    "not_ends_with": "does not end with",
+    "before": "is before",
+    "on_or_before": "is on or before",
+    "after": "is after",
+    "on_or_after": "is on or after",
+    "includes_any": "includes any of",
+    "includes_none": "includes none of",
+    "includes_all": "includes all of",
+    "length_gte": "has at least this many items:",
+    "length_lte": "has at most this many items:",
 }
 _INDENT = "  "
 
@@ -95,8 +110,7 @@ def _leaf(node: Condition) -> str:
 
 
 def _comparison(op: str, value: Any) -> str:
-    name = canonical(op)
-    words = _WORDS.get(name, name.replace("_", " "))
+    words = _WORDS[canonical(op)]
     return words if value is None else f"{words} {_value(value)}"
 
 

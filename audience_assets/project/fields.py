@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from audience_assets.project.formula import parse_formula
-from audience_assets.project.links import Link, links_from
+from audience_assets.project.links import Link, called, links_from
 from audience_assets.project.measures import measure_type, parse_measure
 from audience_assets.project.models import CalculatedField, FieldType, Model
 from audience_assets.project.places import Place, nearest
@@ -95,7 +95,7 @@ class Fields:
     def to_many(self, model: str, name: str, place: Place) -> Link | None:
         """The has-many relationship of that name, or of the model of that name. None if unknown, which is reported."""
         links = [link for link in self.links(model) if link.to_many]
-        found = [link for link in links if name in link.names]
+        found = called(links, name, to_many=True)
         if len(found) == 1:
             return found[0]
         if len(found) > 1:
@@ -113,7 +113,7 @@ class Fields:
 
     def _to_one(self, model: str, name: str, place: Place) -> Link | None:
         links = [link for link in self.links(model) if not link.to_many]
-        found = [link for link in links if name in link.names]
+        found = called(links, name, to_many=False)
         if len(found) == 1:
             return found[0]
         if len(found) > 1:

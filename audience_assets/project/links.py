@@ -39,6 +39,16 @@ def links_from(relationships: Iterable[Relationship], model: str) -> list[Link]:
     return found
 
 
+def called(links: Iterable[Link], name: str, *, to_many: bool) -> list[Link]:
+    """The links that a name means; more than one where it does not say which.
+
+    A relationship with a name of its own goes by the other model's name only where no other does.
+    """
+    found = [link for link in links if link.to_many == to_many and name in link.names]
+    own = [link for link in found if name == link.name or link.name is None]
+    return own or found
+
+
 def singular(name: str) -> str:
     """`products` -> `product`, `categories` -> `category`."""
     return name[:-3] + "y" if name.endswith("ies") else name.removesuffix("s")

@@ -82,7 +82,7 @@ def test_anchors_and_merged_maps_are_understood() -> None:
         ("a: &x {<<: *x}\n", "x.yaml:1: a: `<<` takes over the keys of another map; this is none"),
         ("a: !secret b\n", "x.yaml:1: a: the tag !secret means nothing here (write the value without a tag)"),
         ("? [a, b]\n: c\n", "x.yaml:1: a key must be text"),
-        (": c\n", "x.yaml:1: a key must be text"),
+        ("~: c\n", "x.yaml:1: a key must be text"),
         ("a: *b\n", "x.yaml:1: not valid YAML: found undefined alias 'b'"),
         ("a: b\n\x07: c\n", "x.yaml:2: YAML can't hold the character U+0007"),
     ],
