@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from audience_assets.project.fields import Fields
-from audience_assets.project.links import Link, links_from
+from audience_assets.project.links import Link, called, links_from
 from audience_assets.project.models import FieldType
 from audience_assets.project.project import ProjectFile
 from audience_assets.warehouse.column_types import FIELD_TYPES
@@ -45,11 +45,11 @@ class Catalogue:
 
     def to_many(self, model: str, name: str) -> Link:
         """The has-many relationship from `model` that `name` means: its own name or the other model's."""
-        return next(link for link in self.links(model) if link.to_many and name in link.names)
+        return called(self.links(model), name, to_many=True)[0]
 
     def to_one(self, model: str, name: str) -> Link:
         """The belongs-to relationship that a dotted path's first part means."""
-        return next(link for link in self.links(model) if not link.to_many and name in link.names)
+        return called(self.links(model), name, to_many=False)[0]
 
     def consent_link(self, model: str) -> Link:
         """The relationship from a users model to its consent events."""

@@ -88,7 +88,7 @@ class ActivationSettings(Declared):
     schedule: Schedule | None = None
     trigger: Trigger | None = None
     guard: Guard | None = None
-    foreign: Literal["keep", "remove"] | None = Field(default=None, description="members we did not add")
+    foreign: Literal["keep"] | None = Field(default=None, description="members we did not add; they stay")
     owners: list[str] | None = None
     tags: dict[str, str] | None = None
     fresh_within: str | None = Field(default=None, description="a list not delivered for this long is stale, e.g. 26h")
@@ -128,7 +128,7 @@ class EffectiveActivation(Declared):
     schedule: Schedule
     trigger: Trigger
     guard: Guard
-    foreign: Literal["keep", "remove"]
+    foreign: Literal["keep"]
     owners: list[str]
     tags: dict[str, str]
     fresh_within: str

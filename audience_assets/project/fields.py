@@ -117,7 +117,10 @@ class Fields:
         if len(found) == 1:
             return found[0]
         if len(found) > 1:
-            place.report(f"{model!r} has several relationships called {name!r}", "give each relationship a name")
+            place.report(
+                f"{model!r} has several relationships called {name!r}",
+                f"declare the one you mean as belongs_to from {model!r}, with a name",
+            )
         elif model not in self.damaged:
             names = [link.name or link.names[-1] for link in links]
             place.unknown("belongs_to relationship", name, names, where=f"from the model {model!r}")

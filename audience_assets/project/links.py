@@ -26,17 +26,27 @@ class Link:
 
 
 def links_from(relationships: Iterable[Relationship], model: str) -> list[Link]:
-    """Relationships of a model, also those declared from the other side."""
-    found = []
-    for relationship in relationships:
-        on = tuple(relationship.on.items())
-        to_many = relationship.kind == "has_many"
-        if relationship.from_ == model:
-            found.append(Link(relationship.to, on, relationship.name, to_many))
-        if relationship.to == model:
-            back = tuple((there, here) for here, there in on)
-            found.append(Link(relationship.from_, back, None, not to_many))
-    return found
+    """Relationships of a model, also those declared from the other side; one declared from both sides counts once."""
+    found: dict[tuple[str, frozenset[tuple[str, str]], bool], Link] = {}
+    for link in (*_declared_here(relationships, model), *_declared_there(relationships, model)):
+        found.setdefault((link.model, frozenset(link.on), link.to_many), link)
+    return list(found.values())
+
+
+def _declared_here(relationships: Iterable[Relationship], model: str) -> list[Link]:
+    return [
+        Link(each.to, tuple(each.on.items()), each.name, each.kind == "has_many")
+        for each in relationships
+        if each.from_ == model
+    ]
+
+
+def _declared_there(relationships: Iterable[Relationship], model: str) -> list[Link]:
+    return [
+        Link(each.from_, tuple((there, here) for here, there in each.on.items()), None, each.kind != "has_many")
+        for each in relationships
+        if each.to == model
+    ]
 
 
 def called(links: Iterable[Link], name: str, *, to_many: bool) -> list[Link]:
