@@ -22,7 +22,7 @@ def test_windows_are_fixed_not_sliding() -> None:
 
 def test_the_wait_is_until_every_full_window_has_ended() -> None:
     windows, both = Windows(), (Window(2, 1), Window(3, 60))
-    for moment in (0.0, 0.0, 1.0):
+    for moment in (0.0, 1.0, 1.0):
         assert windows.take("a", both, moment).allowed
     assert windows.take("a", both, 1.5).retry_after == 59
     assert windows.take("a", both, 60.2).remaining == 1
