@@ -62,9 +62,13 @@ def read_files(root: Path) -> Files:
         activations=_folder(root, "activations", "activation", problems, set()),
         problems=problems,
         unread=unread,
-        destinations_readable=not has_destinations
-        or (destinations is not None and "destinations" in destinations.document.data),
+        destinations_readable=not has_destinations or _lists_destinations(destinations),
     )
+
+
+def _lists_destinations(place: Place | None) -> bool:
+    """Whether the file tells which destinations there are; under another key they may stand misspelt."""
+    return place is not None and (not place.document.data or "destinations" in place.document.data)
 
 
 def _single(root: Path, file: str, problems: list[Problem]) -> Place | None:

@@ -194,3 +194,12 @@ def test_problems_can_be_read_one_by_one(shop: Path) -> None:
     [problem] = caught.value.problems
     assert (problem.file, problem.line, problem.field) == ("segments/churn_risk.yaml", 6, "where.all[0].op")
     assert (problem.message, problem.hint) == ("there is no operator 'inn'", "did you mean 'in'?")
+
+
+@pytest.mark.parametrize("text", ["{}", "destinations: {}"])
+def test_without_destinations_activations_have_nowhere_to_go(shop: Path, text: str) -> None:
+    write(shop, "destinations.yaml", text)
+    assert mistakes(shop) == [
+        "activations/big_spenders.yaml:2: destination: there is no destination 'klaviyo'",
+        "activations/churn_risk.yaml:2: destination: there is no destination 'klaviyo'",
+    ]
