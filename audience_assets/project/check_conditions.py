@@ -191,7 +191,7 @@ class ConditionCheck:
                 f"a consent condition needs one model with `role: consent` that {scope.model!r} has many of; "
                 f"there is {what}"
             )
-        for model in found:
+        for model in found if len(found) == 1 else ():
             declared = models[model].fields
             for name in {"channel", "status"} - set(declared):
                 if not self.fields.may_be(model, name):

@@ -47,9 +47,23 @@ def _check_channel(channel: ReachChannel, fields: Fields, users: list[str], plac
         _check_users_field(channel.field, fields, users, place.at("field"))
     for index, field in enumerate(channel.fields):
         _check_users_field(field, fields, users, place.at("fields", index))
-    has_consent = any(model.role == "consent" for model in fields.settings.models.values())
-    if channel.consent is not None and not has_consent and not fields.damaged:
-        place.at("consent").report("no model has `role: consent`")
+    if channel.consent is not None and not fields.damaged:
+        _check_consent(fields, users, place.at("consent"))
+
+
+def _check_consent(fields: Fields, users: list[str], place: Place) -> None:
+    """As for a consent condition: which history counts must not be a guess."""
+    models = fields.settings.models
+    if not any(model.role == "consent" for model in models.values()):
+        place.report("no model has `role: consent`")
+    for each in users:
+        found = [link.model for link in fields.links(each) if link.to_many and models[link.model].role == "consent"]
+        if len(found) > 1:
+            place.report(
+                f"reach needs one model with `role: consent` that {each!r} has many of; there is more than one: "
+                f"{', '.join(found)}",
+                "leave `consent` out of the channel",
+            )
 
 
 def _check_users_field(field: str, fields: Fields, users: list[str], place: Place) -> None:

@@ -172,8 +172,8 @@ class Planner:
         consent, history = self.activation.consent, self.activation.consent.history
         events = self._catalogue.table(history.model) if history else None
         join = None
-        if events is not None:
-            link = self._catalogue.consent_link(self.activation.model)
+        if history and events is not None:
+            link = self._catalogue.to_many(self.activation.model, history.model)
             join = sa.and_(*(desired.users.c[here] == events.c[there] for here, there in link.on))
         return EvidenceSource(consent, desired.users, desired.identifier(), lambda f: desired.users.c[f], events, join)
 
