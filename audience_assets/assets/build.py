@@ -10,7 +10,7 @@ import dagster as dg
 from audience_assets.assets.console import console
 from audience_assets.assets.failures import DELIVERY_RETRIES
 from audience_assets.assets.keys import list_key, segment_key
-from audience_assets.assets.lists import build_list, list_inputs, settings_hash
+from audience_assets.assets.lists import build_list
 from audience_assets.assets.notify import Notifier, failure_sensor
 from audience_assets.assets.resources import build_resources
 from audience_assets.assets.schedules import build_schedules
@@ -40,13 +40,13 @@ def build_definitions(
     days = sync_days(project.settings.timezone)
     statements = Statements(project)
     segments = [build_segment(project, each, statements.of(name)) for name, each in project.segments.items()]
-    lists = [build_list(project, activation, days, retries) for activation in project.effective.values()]
+    lists = [build_list(statements, each, days, retries) for each in project.effective.values()]
     return dg.Definitions(
         assets=[*build_sources(project), *segments, *lists],
         resources=build_resources(project),
         schedules=build_schedules(project, days),
         sensors=[
-            *_data_sensors(project, [_made(segment) for segment in segments], days),
+            *_data_sensors(project, [_made(each) for each in segments], [_made(each) for each in lists], days),
             failure_sensor(
                 project, [*map(segment_key, project.segments), *map(list_key, project.effective.values())], notifiers
             ),
@@ -56,21 +56,18 @@ def build_definitions(
     )
 
 
-def _made(segment: dg.AssetsDefinition) -> Made:
-    spec = segment.get_asset_spec()
+def _made(asset: dg.AssetsDefinition) -> Made:
+    spec = asset.get_asset_spec()
     return Made(spec.key, tuple(dep.asset_key for dep in spec.deps), spec.code_version or "")
 
 
 def _data_sensors(
-    project: Project, segments: Sequence[Made], days: dg.DailyPartitionsDefinition
+    project: Project, segments: Sequence[Made], lists: Sequence[Made], days: dg.DailyPartitionsDefinition
 ) -> list[dg.SensorDefinition]:
     sensors = [warehouse_sensor(project, segments)] if segments else []
+    watched = {list_key(each): each.destination for each in project.effective.values() if each.trigger == "on_change"}
     for destination in project.destinations:
-        lists = [
-            Made(list_key(activation), tuple(list_inputs(project, activation)), settings_hash(activation))
-            for activation in project.effective.values()
-            if activation.destination == destination and activation.trigger == "on_change"
-        ]
-        if lists:
-            sensors.append(stale_lists_sensor(destination, lists, segments, days))
+        its = [made for made in lists if watched.get(made.key) == destination]
+        if its:
+            sensors.append(stale_lists_sensor(destination, its, segments, days))
     return sensors

@@ -20,8 +20,11 @@ from audience_assets.assets.resources import (
     WarehouseResource,
     destination_key,
 )
+from audience_assets.assets.statements import Statements
 from audience_assets.assets.sync_day import refuse_older
 from audience_assets.assets.texts import list_text
+from audience_assets.audiences.definition import models_hash
+from audience_assets.audiences.mapped import calculated_fields
 from audience_assets.destinations.registry import DESTINATIONS
 from audience_assets.project.activations import EffectiveActivation
 from audience_assets.project.project import Project
@@ -43,7 +46,7 @@ class DeliveryConfig(dg.Config):
 
 
 def build_list(
-    project: Project,
+    statements: Statements,
     activation: EffectiveActivation,
     days: dg.DailyPartitionsDefinition,
     retries: dg.RetryPolicy = DELIVERY_RETRIES,
@@ -55,7 +58,7 @@ def build_list(
 
     @dg.asset(
         key=key,
-        deps=list_inputs(project, activation),
+        deps=list_inputs(statements, activation),
         description=list_text(activation, service),
         group_name=activation.destination,
         owners=activation.owners,
@@ -64,7 +67,7 @@ def build_list(
         metadata={"list_name": activation.list_name, "service": activation.service, "segment": activation.segment},
         partitions_def=days,
         pool=activation.destination,
-        code_version=settings_hash(activation),
+        code_version=settings_hash(statements.project, activation),
         check_specs=list_check_specs(activation),
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=freshness(activation)),
         retry_policy=retries,
@@ -93,17 +96,20 @@ def build_list(
     return deliver
 
 
-def list_inputs(project: Project, activation: EffectiveActivation) -> list[dg.AssetKey]:
-    """What a delivery reads: the segment, the users' mapped columns, and the consent events."""
-    models = [activation.model]
+def list_inputs(statements: Statements, activation: EffectiveActivation) -> list[dg.AssetKey]:
+    """What a delivery reads: the segment, the mapped columns' models, and the consent events."""
+    models = statements.models_behind(activation)
     if activation.consent.history:
         models.append(activation.consent.history.model)
-    return [segment_key(activation.segment), *(source_key(name, project.models[name]) for name in models)]
+    sources = (source_key(name, statements.project.models[name]) for name in dict.fromkeys(models))
+    return [segment_key(activation.segment), *sources]
 
 
-def settings_hash(activation: EffectiveActivation) -> str:
-    """Changes when a setting does that decides what is sent."""
+def settings_hash(project: Project, activation: EffectiveActivation) -> str:
+    """Changes when a setting does that decides what is sent, or the meaning of a calculated field that is."""
     text = activation.model_dump_json(include=DELIVERED_SETTINGS)
+    if calculated_fields(project, activation):
+        text += models_hash(project.settings)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -1,4 +1,4 @@
-"""Segments' statements at definition time: their text for people, and the models they read for the lineage."""
+"""What segments and lists read, at definition time: their text for people, and the models they read for the lineage."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from functools import cached_property
 from types import SimpleNamespace
 from typing import cast
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Dialect, Engine
-from sqlalchemy.sql import visitors
 
 from audience_assets.audiences.compiler import compile_segment
 from audience_assets.audiences.display import dialect_named, render
+from audience_assets.audiences.mapped import calculated_fields, mapped_users, models_read
 from audience_assets.errors import WarehouseError
+from audience_assets.project.activations import EffectiveActivation
 from audience_assets.project.environment import env_name
 from audience_assets.project.project import Project
 from audience_assets.warehouse.state import State
@@ -47,9 +47,15 @@ class Statements:
 
     def of(self, name: str) -> SegmentStatement:
         select = compile_segment(self.project, name, self._as_of, state=self._state)
-        read = {element.fullname for element in visitors.iterate(select) if isinstance(element, sa.Table)}
-        models = (model for model, declared in self.project.models.items() if declared.table in read)
-        return SegmentStatement(render(select, self._dialect), tuple(models))
+        return SegmentStatement(render(select, self._dialect), tuple(models_read(self.project, select)))
+
+    def models_behind(self, activation: EffectiveActivation) -> list[str]:
+        """The models that a list's attributes are taken from: the users, and what calculated fields are made of."""
+        calculated = calculated_fields(self.project, activation)
+        if not calculated:
+            return [activation.model]
+        users = mapped_users(self.project, activation.model, calculated, self._as_of, self._state)
+        return models_read(self.project, users.table, *(target for target, _ in users.joins))
 
     @cached_property
     def _as_of(self) -> datetime:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from audience_assets.project.fields import Fields
 from audience_assets.project.links import Link, called, links_from
 from audience_assets.project.models import FieldType
+from audience_assets.project.places import Place
 from audience_assets.project.project import ProjectFile
 from audience_assets.warehouse.column_types import FIELD_TYPES
 
@@ -38,6 +39,10 @@ class Catalogue:
     def field_type(self, model: str, field: str) -> FieldType:
         """The type of a column: declared, or implied by a key, a timestamp or a relationship."""
         return self._fields.plain_type(model, field) or "text"
+
+    def type_of(self, model: str, field: str) -> FieldType:
+        """The type of a field of the model itself, plain or calculated."""
+        return self._fields.own(model, field, Place.nowhere()) or "text"
 
     def links(self, model: str) -> list[Link]:
         """Relationships of a model, also those declared from the other side."""

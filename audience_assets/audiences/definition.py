@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from audience_assets.project.conditions import All, Any_, Condition, Not, Related, SegmentMember
-from audience_assets.project.project import Project
+from audience_assets.project.project import Project, ProjectFile
 
 # What people read, or what is checked after a run: no change of who is in.
 TALK = {"label", "description", "tags", "owners", "min_size", "max_size_change_percent"}
@@ -16,17 +16,26 @@ TALK = {"label", "description", "tags", "owners", "min_size", "max_size_change_p
 
 def definition_hash(project: Project, name: str) -> str:
     """Sha-256 of everything that decides who is in: the segment, those it refers to, and the models."""
-    settings = project.settings
-    parts: dict[str, Any] = {
-        "timezone": settings.timezone,
-        "models": {key: _plain(model) for key, model in settings.models.items()},
-        "relationships": [_plain(relationship) for relationship in settings.relationships],
-        "calculated": {
-            model: {key: _plain(field) for key, field in fields.items()}
-            for model, fields in settings.calculated_fields.items()
-        },
-        "segments": {each: _plain(project.segments[each]) for each in [name, *referenced_segments(project, name)]},
-    }
+    segments = {each: _plain(project.segments[each]) for each in [name, *referenced_segments(project, name)]}
+    return _hash({"models": models_hash(project.settings), "segments": segments})
+
+
+def models_hash(settings: ProjectFile) -> str:
+    """Sha-256 of everything that decides what a field means: models, relationships, calculated fields, timezone."""
+    return _hash(
+        {
+            "timezone": settings.timezone,
+            "models": {key: _plain(model) for key, model in settings.models.items()},
+            "relationships": [_plain(relationship) for relationship in settings.relationships],
+            "calculated": {
+                model: {key: _plain(field) for key, field in fields.items()}
+                for model, fields in settings.calculated_fields.items()
+            },
+        }
+    )
+
+
+def _hash(parts: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

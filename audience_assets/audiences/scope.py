@@ -31,6 +31,9 @@ class Place:
     table: sa.FromClause
 
 
+Join = tuple[sa.FromClause, sa.ColumnElement[bool]]
+
+
 class Scope:
     """FROM one model, LEFT JOIN whatever its conditions need; every join keeps the number of rows."""
 
@@ -38,7 +41,7 @@ class Scope:
         self.statement = statement
         self.model = model
         self.place = Place(model, statement.catalogue.table(model).alias(model))
-        self._joins: dict[str, tuple[sa.FromClause, sa.ColumnElement[bool]]] = {}
+        self._joins: dict[str, Join] = {}
 
     @property
     def catalogue(self) -> Catalogue:
@@ -57,6 +60,11 @@ class Scope:
     def join(self, target: sa.FromClause, on: sa.ColumnElement[bool], name: str) -> sa.FromClause:
         """LEFT JOIN `target`, once for each `name`; returns what was joined."""
         return self._joins.setdefault(name, (target, on))[0]
+
+    @property
+    def joins(self) -> tuple[Join, ...]:
+        """What has been joined so far, in order, each with its condition."""
+        return tuple(self._joins.values())
 
     def joined(self) -> sa.FromClause:
         """The FROM clause."""

@@ -31,7 +31,9 @@ class Mapping(Declared):
     """Which fields of the users model become which identifiers and attributes at the vendor."""
 
     identifiers: dict[str, str] = Field(default_factory=dict, description="email, phone, ... -> field")
-    fields: dict[str, str] = Field(default_factory=dict, description="vendor attribute -> field")
+    fields: dict[str, str] = Field(
+        default_factory=dict, description="vendor attribute -> field, which may be calculated"
+    )
     default_region: str | None = Field(default=None, description="ISO country for phones without a country code")
     region: str | None = Field(default=None, description="field with the ISO country of a person's phone")
 

@@ -75,21 +75,25 @@ class ActivationCheck:
             _check_required(spec, options, mapping, places)
         if mapping.fields and not spec.carries_attributes and places.activation.at("mapping", "fields").written:
             places.at("mapping", "fields").report(f"{spec.name} carries no attributes, only identifiers")
-        for key, fields in (("identifiers", mapping.identifiers), ("fields", mapping.fields)):
-            for attribute, field in fields.items():
-                self._check_field(model, field, places.at("mapping", key, attribute), identifier=key == "identifiers")
+        for kind, field in mapping.identifiers.items():
+            self._check_field(model, field, places.at("mapping", "identifiers", kind), identifier=True)
+        for name, field in mapping.fields.items():
+            self._check_field(model, field, places.at("mapping", "fields", name), attribute=True)
         if mapping.region is not None:
             self._check_field(model, mapping.region, places.at("mapping", "region"))
         check_consent(self.fields, model, spec, options, merged, places.at)
 
-    def _check_field(self, model: str, field: str, place: Place, *, identifier: bool = False) -> None:
-        """A mapped field is a column of the users model: the ledger keeps its value as the table holds it."""
+    def _check_field(
+        self, model: str, field: str, place: Place, *, identifier: bool = False, attribute: bool = False
+    ) -> None:
+        """A mapped field belongs to the users model; people are named by its columns only."""
         declared = self.fields.settings.models[model].fields
         if field in declared:
             if identifier and declared[field].type not in IDENTIFIER_TYPES:
                 place.report(f"{field!r} is {declared[field].type}; an identifier is text")
         elif field in self.fields.settings.calculated_fields.get(model, {}):
-            place.report(f"{field!r} is calculated; map a field of the table")
+            if not attribute:
+                place.report(f"{field!r} is calculated; people are known by a field of the table")
         elif "." in field:
             place.report(f"{field!r} follows a relationship; map a field of the model {model!r}")
         elif field == self.fields.settings.models[model].key:

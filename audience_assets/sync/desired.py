@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from audience_assets.audiences.scope import Join
 from audience_assets.project.activations import EffectiveActivation
-from audience_assets.project.models import Model
+from audience_assets.project.models import FieldType
 from audience_assets.warehouse.state import MappedColumn
 
 # People write numbers with these; they carry no meaning.
@@ -24,8 +25,9 @@ class Desired:
 
     members: sa.Table  # the segment's present members: user_key
     users: sa.FromClause  # the users model's table
+    joins: tuple[Join, ...]  # what calculated fields LEFT JOIN to it, one row a user at most
     key: sa.ColumnElement[Any]
-    values: Mapping[str, sa.ColumnElement[Any]]  # ledger column -> expression over `users`
+    values: Mapping[str, sa.ColumnElement[Any]]  # ledger column -> expression over `users` and `joins`
     columns: tuple[MappedColumn, ...]
     identifier_columns: tuple[str, ...]  # ledger columns of the identifiers, in order of preference
     identifier_kinds: tuple[str, ...]
@@ -44,8 +46,12 @@ class Desired:
         """Whether a user has any identifier that is not blank; cheaper than normalising it."""
         return sa.or_(*(_trimmed(self.values[column]) != "" for column in self.identifier_columns))
 
-    def joined(self) -> sa.Join:
-        return self.members.join(self.users, self.key == self.members.c.user_key)
+    def joined(self, *, calculated: bool = True) -> sa.Join:
+        """Members with their columns; without calculated ones where only identifiers are asked for."""
+        clause = self.members.join(self.users, self.key == self.members.c.user_key)
+        for target, on in self.joins if calculated else ():
+            clause = clause.outerjoin(target, on)
+        return clause
 
 
 def identifier_expression(sources: Sequence[tuple[str, sa.ColumnElement[Any]]]) -> sa.ColumnElement[str]:
@@ -82,12 +88,14 @@ def mapped_fields(activation: EffectiveActivation) -> dict[str, str]:
     return {**fields, **mapping.fields}
 
 
-def wanted_columns(activation: EffectiveActivation, model: Model, known: Sequence[MappedColumn]) -> list[MappedColumn]:
+def wanted_columns(
+    activation: EffectiveActivation, type_of: Callable[[str], FieldType], known: Sequence[MappedColumn]
+) -> list[MappedColumn]:
     """The ledger's columns for a mapping. A column keeps its name for good; a field of another type gets a new one."""
     columns: list[MappedColumn] = []
     taken = {column.column for column in known}
     for attribute, field in mapped_fields(activation).items():
-        field_type = model.fields[field].type
+        field_type = type_of(field)
         same = next((c for c in known if c.attribute == attribute and c.field_type == field_type), None)
         column = same or MappedColumn(attribute, _free_name(attribute, taken), field_type)
         taken.add(column.column)

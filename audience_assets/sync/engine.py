@@ -71,7 +71,7 @@ class _Run:
     progress: ProgressCall | None = None
 
     def __post_init__(self) -> None:
-        self.planner = Planner(self.runtime, self.name)
+        self.planner = Planner(self.runtime, self.name, self.as_of)
         self.started = self.runtime.now()
         self.clock = time.monotonic()
         self.sync = _sync_id(self.started)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,12 @@ from pydantic import BaseModel
 from sqlalchemy.engine import Connection
 
 from audience_assets.audiences.catalogue import Catalogue
+from audience_assets.audiences.mapped import mapped_users
 from audience_assets.audiences.planning import expect_large_joins
 from audience_assets.consent.evidence import EvidenceSource, fill_evidence, fill_own_opt_outs, reopen_refused
 from audience_assets.destinations.base import CallEstimate, ListService, Operation
 from audience_assets.project.activations import EffectiveActivation
+from audience_assets.project.models import FieldType
 from audience_assets.sync.acknowledge import PLANNED
 from audience_assets.sync.desired import Desired, mapped_fields, wanted_columns
 from audience_assets.sync.diff import ABSENT, IN_DOUBT, IN_LIST, REJECTED, Differ
@@ -35,10 +38,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Planner:
-    """Everything about one activation that planning needs."""
+    """Everything about one activation that planning needs.
+
+    Windows of mapped calculated fields end at `as_of`, by default now.
+    """
 
     runtime: Runtime
     name: str
+    as_of: datetime | None = None
 
     @cached_property
     def activation(self) -> EffectiveActivation:
@@ -61,15 +68,17 @@ class Planner:
     def _key_type(self) -> str:
         return self.runtime.project.models[self.activation.model].key_type
 
+    def _type_of(self, field: str) -> FieldType:
+        return self._catalogue.type_of(self.activation.model, field)
+
     def prepare(self) -> ListTables:
         """Register the list and see that its tables exist and have a column for every mapped attribute."""
         state = self.runtime.state
-        model = self.runtime.project.models[self.activation.model]
         registry = state.destination_list
         with self.runtime.engine.begin() as connection:
             row = connection.execute(sa.select(registry.c.columns).where(registry.c.activation == self.name)).first()
             known = decode_columns(row[0]) if row else []
-            columns = wanted_columns(self.activation, model, known)
+            columns = wanted_columns(self.activation, self._type_of, known)
             kept = [*columns, *(column for column in known if column not in columns)]
             if row is None:
                 connection.execute(
@@ -104,8 +113,9 @@ class Planner:
     def desired(self, tables: ListTables) -> Desired:
         project, mapping = self.runtime.project, self.activation.mapping
         spec = self.runtime.spec(self.name)
-        users = self._catalogue.table(self.activation.model)
         fields = mapped_fields(self.activation)
+        as_of = self.as_of or self.runtime.now()
+        users = mapped_users(project, self.activation.model, set(fields.values()), as_of, self.runtime.state)
         by_attribute = {column.attribute: column.column for column in tables.columns}
         kinds = [kind for kind in spec.identifiers(self._options) if kind in mapping.identifiers]
         tracked = list(spec.tracked(self._options))
@@ -113,9 +123,10 @@ class Planner:
             tracked += list(mapping.fields)
         return Desired(
             members=self.runtime.state.segment(self.activation.segment, self._key_type),
-            users=users,
-            key=users.c[project.models[self.activation.model].key],
-            values={by_attribute[attribute]: users.c[field] for attribute, field in fields.items()},
+            users=users.table,
+            joins=users.joins,
+            key=users.table.c[project.models[self.activation.model].key],
+            values={by_attribute[attribute]: users.values[field] for attribute, field in fields.items()},
             columns=tables.columns,
             identifier_columns=tuple(by_attribute[kind] for kind in kinds),
             identifier_kinds=tuple(kinds),

@@ -59,6 +59,14 @@ class ListLength(FunctionElement[int]):
     inherit_cache = True
 
 
+class SixDecimals(FunctionElement[float]):
+    """`(number)`: rounded, as an 8-byte number."""
+
+    name = "six_decimals"
+    type = sa.Double()
+    inherit_cache = True
+
+
 def compile_as(construct: type[FunctionElement[Any]], dialect: str, template: str) -> None:
     """Compile `construct` as `template`, whose {0}, {1} are the arguments."""
 
@@ -108,6 +116,14 @@ _TEMPLATES: dict[type[FunctionElement[Any]], dict[str, str]] = {
         "snowflake": "ARRAY_SIZE(PARSE_JSON({0}))",
         "bigquery": "ARRAY_LENGTH(JSON_QUERY_ARRAY({0}))",
         "redshift": "JSON_ARRAY_LENGTH({0})",
+    },
+    SixDecimals: {
+        "sqlite": "round({0}, 6)",
+        "postgresql": "CAST(round(CAST({0} AS numeric), 6) AS double precision)",
+        "duckdb": "round(CAST({0} AS DOUBLE), 6)",
+        "snowflake": "ROUND(CAST({0} AS DOUBLE), 6)",
+        "bigquery": "ROUND(CAST({0} AS FLOAT64), 6)",
+        "redshift": "ROUND(CAST({0} AS DOUBLE PRECISION), 6)",
     },
 }
 for _construct, _by_dialect in _TEMPLATES.items():

@@ -14,7 +14,7 @@ import pytest
 import audience_assets
 from audience_assets.assets.project_folder import EMBEDDED_PROJECT
 from audience_assets.errors import AudienceError, ProjectError
-from audience_assets_tests.assets.shop import KEY, write_project
+from audience_assets_tests.assets.shop import FILES, KEY, write_project
 
 REPOSITORY = Path(audience_assets.__file__).resolve().parent.parent
 
@@ -38,6 +38,25 @@ def test_keys_and_lineage(definitions: dg.Definitions) -> None:
         "klaviyo/news": {"segment/everybody", "warehouse/customers"},
         "klaviyo/best": {"segment/best", "warehouse/customers"},
     }
+
+
+def test_a_mapped_calculated_field_is_part_of_the_lineage_and_of_the_settings(folder: Path) -> None:
+    orders = (
+        "  orders: {type: events, table: orders, key: id, timestamp: at, fields: {customer: {type: integer}}}\n"
+        "relationships: [{from: customers, to: orders, kind: has_many, on: {id: customer}}]\n"
+        "calculated_fields: {customers: {bought: {aggregate: count, over: orders}}}\n"
+    )
+    mapped = FILES["destinations.yaml"].replace("{email: email}}", "{email: email}, fields: {Bought: bought}}", 1)
+    text = FILES["project.yaml"] + orders
+    write_project(folder, {"project.yaml": text, "destinations.yaml": mapped})
+    before = specs(audience_assets.build_definitions(folder))
+    inputs = {dep.asset_key.to_user_string() for dep in before["klaviyo/news"].deps}
+    assert inputs == {"segment/everybody", "warehouse/customers", "warehouse/orders"}
+    assert {dep.asset_key.to_user_string() for dep in before["segment/everybody"].deps} == {"warehouse/customers"}
+
+    write_project(folder, {"project.yaml": text.replace("over: orders", "over: orders, within: 30d")})
+    after = specs(audience_assets.build_definitions(folder))
+    assert after["klaviyo/news"].code_version != before["klaviyo/news"].code_version
 
 
 def test_lists_share_the_sync_day_and_a_pool(definitions: dg.Definitions) -> None:

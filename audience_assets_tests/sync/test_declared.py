@@ -13,6 +13,7 @@ from audience_assets_tests.sync.declared import (
     GUEST_CHOICES,
     GUESTS,
     HOUSEHOLD_CHOICES,
+    PURCHASES,
     Bakery,
     open_bakery,
 )
@@ -54,3 +55,63 @@ def test_consent_is_read_from_the_history_that_the_activation_names(bakery: Open
     shop.sync(NOW)
     found = {identifier: (each.status, each.at) for identifier, each in shop.evidence.items()}
     assert found == {"ann@bakery.example": ("opted_in", ago(3)), "bob@bakery.example": (None, None)}
+
+
+CALCULATED = """
+mapping:
+  identifiers: {email: email}
+  fields: {Bought: bought, Spent: spent, Last: last_bought_at, Visits: visits, "Spent a visit": spent_a_visit}
+"""
+
+
+def purchase(number: int, guest: int, amount: float, days_ago: int) -> dict[str, object]:
+    return {"id": number, "guest": guest, "amount": amount, "bought_at": ago(days_ago)}
+
+
+def test_calculated_fields_are_attributes_like_any_other(bakery: Open) -> None:
+    shop = bakery(CALCULATED)
+    amounts = (0.1, 0.2, 3.4)
+    shop.insert(PURCHASES, *(purchase(number, 1, amount, 11 * number) for number, amount in enumerate(amounts, 1)))
+    assert shop.sync(NOW).added == 2
+    held = shop.vendor.held()
+    assert held["ann@bakery.example"] == {
+        "email": "ann@bakery.example",
+        "Bought": 2,
+        "Spent": 3.7,
+        "Last": str(ago(11)),
+        "Visits": 4,
+        "Spent a visit": 0.925,
+    }
+    of_bob = {"Bought": 0, "Spent": 0.0, "Last": None, "Visits": 2, "Spent a visit": 0.0}
+    assert held["bob@bakery.example"] == {"email": "bob@bakery.example", **of_bob}
+
+    assert shop.sync(NOW).state == "unchanged"
+    shop.insert(PURCHASES, purchase(4, 2, 5.0, 1))
+    report = shop.sync(NOW)
+    assert (report.added, report.updated, report.removed) == (0, 1, 0)
+    assert shop.vendor.held()["bob@bakery.example"]["Spent a visit"] == 2.5
+
+
+def test_the_window_of_a_calculated_field_ends_when_the_sync_says(bakery: Open) -> None:
+    shop = bakery("mapping: {identifiers: {email: email}, fields: {Bought: bought}}\n")
+    shop.insert(PURCHASES, purchase(1, 1, 5.0, 0), purchase(2, 1, 5.0, 20))
+    shop.sync(NOW + timedelta(hours=1))
+    assert shop.vendor.held()["ann@bakery.example"]["Bought"] == 2
+    report = shop.sync(NOW + timedelta(days=20))
+    assert (report.updated, shop.vendor.held()["ann@bakery.example"]["Bought"]) == (1, 1)
+
+
+def test_calculated_fields_of_users_who_share_an_address(bakery: Open) -> None:
+    shop = bakery(CALCULATED)
+    shop.insert(GUESTS, {"id": 3, "email": "BOB@bakery.example", "household": 3, "visits": 1})
+    shop.insert(PURCHASES, purchase(1, 2, 5.0, 1), purchase(2, 3, 7.0, 1))
+    assert shop.sync(NOW).added == 2
+    assert shop.vendor.held()["bob@bakery.example"]["Spent"] == 5.0, "the smallest key stands for both"
+    shop.insert(PURCHASES, purchase(3, 3, 7.0, 1))
+    assert shop.sync(NOW).updated == 0, "the other one is not shown"
+
+
+def test_without_calculated_fields_nothing_is_joined(bakery: Open) -> None:
+    shop = bakery("mapping: {identifiers: {email: email}, fields: {Visits: visits}}\n")
+    PURCHASES.drop(shop.runtime.engine)
+    assert shop.sync(NOW).added == 2

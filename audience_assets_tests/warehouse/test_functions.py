@@ -12,6 +12,7 @@ from sqlalchemy.engine import Engine
 from audience_assets.warehouse.functions import (
     ListHas,
     ListLength,
+    SixDecimals,
     TextPosition,
     UnicodeLower,
     bucket,
@@ -86,3 +87,10 @@ def test_lists_are_json_arrays(warehouse: Engine) -> None:
     assert one(warehouse, ListHas(sa.literal(None, sa.String()), sa.literal("jazz", sa.String()))) is None
     assert one(warehouse, ListLength(listed)) == 3
     assert one(warehouse, ListLength(sa.literal(None, sa.String()))) is None
+
+
+@pytest.mark.parametrize(
+    ("number", "rounded"), [(0.1 + 0.2, 0.3), (1e12 + 0.0000004, 1e12), (-2.0000015, -2.000002), (None, None)]
+)
+def test_numbers_are_rounded_alike(warehouse: Engine, number: float | None, rounded: float | None) -> None:
+    assert one(warehouse, SixDecimals(sa.literal(number, sa.Double()))) == rounded

@@ -1,0 +1,71 @@
+"""Fields of a users model as a list maps them: columns of its table, and calculated ones with what makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql import visitors
+
+from audience_assets.audiences.catalogue import Catalogue
+from audience_assets.audiences.operands import operand
+from audience_assets.audiences.scope import Join, Scope
+from audience_assets.audiences.statement import MembershipTables, Statement, complete
+from audience_assets.project.activations import EffectiveActivation
+from audience_assets.project.project import Project
+from audience_assets.warehouse.column_types import FIELD_TYPES
+from audience_assets.warehouse.functions import SixDecimals
+
+
+@dataclass(frozen=True)
+class MappedUsers:
+    """A users model's table, what its calculated fields LEFT JOIN to it, and an expression for each mapped field."""
+
+    table: sa.FromClause
+    joins: tuple[Join, ...]
+    values: Mapping[str, sa.ColumnElement[Any]]
+
+
+def calculated_fields(project: Project, activation: EffectiveActivation) -> list[str]:
+    """The mapped fields that are calculated."""
+    known = project.settings.calculated_fields.get(activation.model, {})
+    return [field for field in dict.fromkeys(activation.mapping.fields.values()) if field in known]
+
+
+def mapped_users(
+    project: Project, model: str, fields: Collection[str], as_of: datetime, state: MembershipTables
+) -> MappedUsers:
+    """The model with these fields. Windows of calculated ones end at `as_of`; without any there is no join."""
+    catalogue = Catalogue(project.settings)
+    calculated = project.settings.calculated_fields.get(model, {})
+    if not calculated.keys() & set(fields):
+        table = catalogue.table(model)
+        return MappedUsers(table, (), {field: table.c[field] for field in fields})
+    statement = Statement(project, catalogue, as_of, state)
+
+    def build() -> MappedUsers:
+        users = Scope(statement, model)
+        values = {field: _value(users, field, calculated=field in calculated) for field in fields}
+        return MappedUsers(users.place.table, users.joins, values)
+
+    return complete(build, statement)
+
+
+def _value(users: Scope, field: str, *, calculated: bool) -> sa.ColumnElement[Any]:
+    found = operand(users, field)
+    if not calculated:
+        return found.expression
+    if found.type == "number":
+        # The last digits of a sum depend on the order of its rows, and every difference is an update at the vendor.
+        return SixDecimals(found.expression)
+    return sa.type_coerce(found.expression, FIELD_TYPES[found.type])
+
+
+def models_read(project: Project, *parts: sa.ClauseElement) -> list[str]:
+    """The models whose tables occur in some SQL."""
+    elements: Iterable[Any] = (element for part in parts for element in visitors.iterate(part))
+    read = {element.fullname for element in elements if isinstance(element, sa.Table)}
+    return [name for name, model in project.models.items() if model.table in read]
