@@ -21,6 +21,7 @@ from audience_assets.project.check_conditions import ConditionCheck
 from audience_assets.project.check_destinations import read_destination
 from audience_assets.project.check_insights import check_insights
 from audience_assets.project.check_models import check_models, check_relationships, is_told_apart, relationship_is_sound
+from audience_assets.project.check_secrets import check_secrets
 from audience_assets.project.check_segments import check_references, check_segment, users_model
 from audience_assets.project.effective import effective_activation, known_destinations
 from audience_assets.project.environment import MissingVariable, resolve_env, resolve_settings
@@ -122,6 +123,7 @@ def _checked(root: Path, files: Files, parts: _Parts, types: Mapping[str, Destin
     segment_models = {name: _model_of(parts.segments.get(name), fields) for name in files.segment_names}
     conditions = ConditionCheck(fields, segment_models, root)
 
+    check_secrets(read.settings, files.project)
     check_relationships(fields, read.relationship_places)
     check_models(fields, conditions, files.project)
     check_calculated(fields, conditions, files.project)

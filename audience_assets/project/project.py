@@ -15,7 +15,7 @@ from audience_assets.project.models import CalculatedField, Insights, Model, Rel
 class WarehouseSettings(Declared):
     """Where the data is. A relative SQLite or DuckDB path is relative to the project's folder."""
 
-    url: TextOrEnv
+    url: TextOrEnv = Field(description="SQLAlchemy's address; one with a password comes from the environment")
     state_schema: str = Field(default="audience_assets", description="our schema; a table prefix where there are none")
 
 

@@ -52,6 +52,40 @@ def test_a_secret_in_a_file_is_not_repeated_in_the_message(shop: Path) -> None:
     assert not any("pk_live_1234" in line for line in mistakes(shop))
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://shop:hunter2@db.example/shop",
+        "postgresql://db.example/shop?user=shop&password=hunter2",
+        "duckdb:///md:shop?motherduck_token=hunter2",
+        "'postgresql://shop:${PASSWORD}@db.example/shop'",
+    ],
+)
+def test_a_password_in_the_warehouses_address_is_refused(shop: Path, url: str) -> None:
+    spoil(shop, "project.yaml", "url: {env: SHOP_WAREHOUSE}", f"url: {url}")
+    assert mistakes(shop) == [
+        "project.yaml:4: warehouse.url: a password does not belong in a file "
+        "(write url: {env: WAREHOUSE_URL} and set that variable to the whole address)"
+    ]
+
+
+@pytest.mark.parametrize("url", ["sqlite:///shop.sqlite", "postgresql://shop@db.example/shop?sslmode=require"])
+def test_an_address_without_a_password_may_stand_in_the_file(shop: Path, url: str) -> None:
+    spoil(shop, "project.yaml", "url: {env: SHOP_WAREHOUSE}", f"url: {url}")
+    assert load_project(shop).settings.warehouse.url == url
+
+
+def test_a_password_in_the_webhooks_address_is_refused(shop: Path) -> None:
+    spoil(
+        shop,
+        "project.yaml",
+        "insights:",
+        "notifications: {webhook_url: 'https://me:hunter2@hooks.example/x'}\ninsights:",
+    )
+    [said] = mistakes(shop)
+    assert said.startswith("project.yaml:62: notifications.webhook_url: a password does not belong in a file")
+
+
 def test_a_field_in_a_part_that_could_not_be_read_is_not_called_unknown(shop: Path) -> None:
     spoil(shop, "project.yaml", "email: {type: text, pii: true, ignore_case: true}", "email: {type: txt}")
     assert mistakes(shop) == [
