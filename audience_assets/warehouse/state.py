@@ -20,7 +20,9 @@ from sqlalchemy.engine import Connection, Engine
 from audience_assets.errors import WarehouseError
 from audience_assets.warehouse.column_types import FIELD_TYPES, KEY_TYPES, UtcDateTime
 
-VERSION = 1
+# Grows with every column that is added below, so that older states get it. Such a column may be NULL: in rows from
+# before it is.
+VERSION = 2
 # Postgres cuts names at 63 bytes; a longer name keeps its start and gets a hash.
 MAX_NAME = 60
 
@@ -184,20 +186,31 @@ class State:
         return sa.Table(full, self.metadata, *columns, sqlite_with_rowid=not ordered)
 
     def create(self) -> None:
-        """Create what is missing and bring an older state up to date."""
+        """Create what is missing and bring an older state up to date. Raises WarehouseError for a newer one."""
         with self.engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                # Programs that start together would create the same tables; this lock goes with the transaction.
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(self.namespace))))
             if self._has_schemas:
                 connection.execute(sa.schema.CreateSchema(self.namespace, if_not_exists=True))
-            self.metadata.create_all(connection)
+            self.version.create(connection, checkfirst=True)
             found = connection.scalar(sa.select(sa.func.max(self.version.c.version)))
-            if found is None:
-                applied = datetime.now(UTC)
-                connection.execute(self.version.insert().values(version=VERSION, applied_at=applied))
-            elif found > VERSION:
+            if found is not None and found > VERSION:
                 raise WarehouseError(
                     f"The state in {self.namespace!r} has version {found}, this program knows {VERSION}: "
                     "update audience-assets."
                 )
+            self.metadata.create_all(connection)
+            if found != VERSION:
+                self._add_missing_columns(connection)
+                applied = datetime.now(UTC)
+                connection.execute(self.version.insert().values(version=VERSION, applied_at=applied))
+
+    def _add_missing_columns(self, connection: Connection) -> None:
+        inspector = sa.inspect(connection)
+        for table in self.metadata.tables.values():
+            present = {column["name"] for column in inspector.get_columns(table.name, schema=table.schema)}
+            ensure_columns(connection, table, present)
 
     def segment(self, name: str, key_type: str) -> sa.Table:
         """Present members of a segment: user_key, entered_at."""
@@ -291,7 +304,7 @@ def decode_columns(text: str) -> list[MappedColumn]:
 
 
 def ensure_columns(connection: Connection, table: sa.Table, present: set[str]) -> None:
-    """Add the columns a changed mapping brings to a ledger that exists."""
+    """Add the columns that a table lacks, by a changed mapping or a newer release; they are NULL in its rows."""
     preparer = connection.dialect.identifier_preparer
     for column in table.columns:
         if column.name not in present:
