@@ -17,7 +17,7 @@ from audience_assets.errors import AudienceError
 
 HOST = "127.0.0.1"
 READY_SECONDS = 120
-DEFINITIONS = "audience_assets.definitions"
+WORKSPACE = Path(__file__).parent / "workspace.yaml"
 
 
 def prepare_home(environment: Mapping[str, str]) -> None:
@@ -34,7 +34,7 @@ def prepare_home(environment: Mapping[str, str]) -> None:
 
 def dagster_dev(port: int, *, folder: Path, environment: Mapping[str, str], log: Path) -> Child:
     """Webserver, daemon and code server, not yet started. What they and their runs print goes to `log`."""
-    command = [sys.executable, "-m", "dagster", "dev", "-m", DEFINITIONS, "-h", HOST, "-p", str(port)]
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(WORKSPACE), "-h", HOST, "-p", str(port)]
     return Child(command, folder=folder, environment=environment, log=log)
 
 

@@ -115,8 +115,9 @@ def test_ui_shows_a_project_and_stops_with_everything_it_started(project: Path) 
         dagster = read_until(process, r"Dagster +(http://\S+)")[1]
         klaviyo = read_until(process, r"Klaviyo sandbox +(http://\S+)")[1]
         assert (dagster, klaviyo) == tuple(f"http://127.0.0.1:{port}" for port in ports)
-        query = {"query": "{ assetNodes { assetKey { path } } }"}
+        query = {"query": "{ assetNodes { assetKey { path } repository { location { name } } } }"}
         nodes = requests.post(f"{dagster}/graphql", json=query, timeout=PATIENCE).json()["data"]["assetNodes"]
+        assert {node["repository"]["location"]["name"] for node in nodes} == {"audience_assets"}
         assert ["klaviyo", "newsletter"] in [node["assetKey"]["path"] for node in nodes]
         assert requests.get(klaviyo, timeout=PATIENCE).ok
         below = children(process.pid)
