@@ -16,21 +16,19 @@ from sqlalchemy.engine import Connection
 from audience_assets.destinations.base import ListMissing, ListRef, ListService, Operation, Status
 from audience_assets.destinations.limits import floor_seconds
 from audience_assets.project.times import parse_duration
-from audience_assets.sync.acknowledge import Journal
 from audience_assets.sync.deliver import Deliverer, Delivery
 from audience_assets.sync.guards import Circumstances, GuardTripped, fingerprint, violations
 from audience_assets.sync.history import count_rejections, last_report, segment_state
 from audience_assets.sync.lease import Lease, LeaseLost, hold_lease
-from audience_assets.sync.merge import merge
 from audience_assets.sync.plan import Planner, estimate
+from audience_assets.sync.recovery import DELIVERING, FAILED, PLANNING, journal_of, merge_answers, recover
 from audience_assets.sync.report import Plan, PlanCounts, Progress, SyncReport
 from audience_assets.warehouse.state import ListTables
 
 if TYPE_CHECKING:
     from audience_assets.runtime import Runtime
 
-PLANNING, DELIVERING, PLANNED = "planning", "delivering", "planned"
-BLOCKED, FAILED = "blocked", "failed"
+PLANNED, BLOCKED = "planned", "blocked"
 DELIVERED, UNCHANGED, PARTIAL = "delivered", "unchanged", "partial"
 ProgressCall = Callable[[Progress], None]
 
@@ -82,7 +80,7 @@ class _Run:
     def dry_run(self, sample: int) -> Plan:
         service = self.runtime.service(self.name)
         with hold_lease(self.runtime.engine, self.runtime.state.destination_list, self.name) as lease:
-            self._recover(lease)
+            recover(self.planner, self.tables, lease)
             plan = self._plan(lease, service, recount=True)
             with self.runtime.engine.begin() as connection:
                 rows = self._sample(connection, sample) if sample else []
@@ -92,7 +90,7 @@ class _Run:
     def deliver(self, approve: str | None, *, recreate: bool) -> SyncReport:
         service = self.runtime.service(self.name)
         with hold_lease(self.runtime.engine, self.runtime.state.destination_list, self.name) as lease:
-            recovered = self._recover(lease)
+            recovered = recover(self.planner, self.tables, lease)
             if recreate:
                 self._start_anew(lease, service)
             plan = self._plan(lease, service)
@@ -113,30 +111,6 @@ class _Run:
         return report
 
     # -- steps --------------------------------------------------------------------------------------------------------
-
-    def _journal(self, sync: str) -> Journal:
-        activation = self.planner.activation
-        runtime, planner = self.runtime, self.planner
-        return Journal(
-            runtime.state, self.tables, planner.numbering, sync, self.name, activation.destination, runtime.now
-        )
-
-    def _recover(self, lease: Lease) -> int:
-        """Finish what an interrupted sync left: merge its answers and leave its open batches to today's plan."""
-        sync = self.runtime.state.sync
-        with self.runtime.engine.begin() as connection:
-            lease.assert_held(connection)
-            query = sa.select(sync.c.id).where(sync.c.activation == self.name, sync.c.state.in_((PLANNING, DELIVERING)))
-            opened = 0
-            for unfinished in list(connection.scalars(query)):
-                opened += self._journal(unfinished).leave_open(connection)
-                self._merge(connection, unfinished)
-                connection.execute(
-                    sync.update()
-                    .where(sync.c.id == unfinished)
-                    .values(state=FAILED, ended_at=self.runtime.now(), error="interrupted")
-                )
-        return opened
 
     def _plan(self, lease: Lease, service: ListService, *, recount: bool = False) -> Plan:
         self._tell("planning", 0, 0, 0.0)
@@ -267,32 +241,21 @@ class _Run:
             self._tell("delivering", done, total, plan.floor_seconds)
 
         told(0)
-        return Deliverer(self.runtime.engine, self._journal(self.sync), lease, service, target, told).run()
+        return Deliverer(
+            self.runtime.engine, journal_of(self.planner, self.tables, self.sync), lease, service, target, told
+        ).run()
 
     def _conclude(self, lease: Lease, plan: Plan, target: ListRef, delivery: Delivery, recovered: int) -> SyncReport:
         """Merge what was answered, write the report and close the sync."""
         with self.runtime.engine.begin() as connection:
             lease.assert_held(connection)
-            left = self._journal(self.sync).leave_open(connection)
-            answers, after = self._merge(connection, self.sync)
+            left = journal_of(self.planner, self.tables, self.sync).leave_open(connection)
+            answers, after = merge_answers(connection, self.planner, self.tables, self.sync)
             report = self._report(connection, plan, target, delivery, answers, after, recovered, left)
             error = str(delivery.fatal or delivery.retriable or "") or None
             self._finish(connection, FAILED if delivery.fatal else report.state, error, report)
         self._tell("done", plan.counts.changes, plan.counts.changes, plan.floor_seconds)
         return report
-
-    def _merge(self, connection: Connection, sync: str) -> tuple[dict[tuple[str, str], int], dict[str, int]]:
-        """Answers by operation and status, and the ledger's sizes after them."""
-        state, planner = self.runtime.state, self.planner
-        untouched = not connection.scalar(sa.select(sa.exists().select_from(self.tables.change)))
-        if untouched:
-            return {}, planner.known_sizes(connection, self.tables)
-        answers = merge(connection, state, self.tables, sync, self.name, planner.numbering)
-        sizes = planner.ledger_sizes(connection, self.tables)
-        registry = state.destination_list
-        mine = registry.c.activation == self.name
-        connection.execute(registry.update().where(mine).values(sizes=json.dumps(sizes)))
-        return answers, sizes
 
     def _report(
         self,
@@ -345,8 +308,8 @@ class _Run:
         """Keep what was answered, leave the rest to the next plan, and close the sync."""
         with self.runtime.engine.begin() as connection:
             lease.assert_held(connection)
-            self._journal(self.sync).leave_open(connection)
-            self._merge(connection, self.sync)
+            journal_of(self.planner, self.tables, self.sync).leave_open(connection)
+            merge_answers(connection, self.planner, self.tables, self.sync)
             self._finish(connection, FAILED, str(error) if isinstance(error, Exception) else "interrupted")
 
     def _finish(self, connection: Connection, state: str, error: str | None, report: SyncReport | None = None) -> None:

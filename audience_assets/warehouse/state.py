@@ -22,7 +22,7 @@ from audience_assets.warehouse.column_types import FIELD_TYPES, KEY_TYPES, UtcDa
 
 # Grows with every column that is added below, so that older states get it. Such a column may be NULL: in rows from
 # before it is.
-VERSION = 2
+VERSION = 3
 # Postgres cuts names at 63 bytes; a longer name keeps its start and gets a hash.
 MAX_NAME = 60
 
@@ -166,6 +166,28 @@ class State:
             sa.Column("request_id", sa.String),
             sa.Column("logged_at", UtcDateTime, nullable=False),
         )
+        self.reconciliation = self._table(
+            "reconciliation",
+            sa.Column("activation", sa.String, primary_key=True),
+            sa.Column("reconciled_at", UtcDateTime, primary_key=True),
+            sa.Column("at_vendor", sa.BigInteger, nullable=False),
+            sa.Column("in_both", sa.BigInteger, nullable=False),
+            sa.Column("missing", sa.BigInteger, nullable=False),
+            sa.Column("unconfirmed", sa.BigInteger, nullable=False),
+            sa.Column("undecided", sa.BigInteger, nullable=False),
+            sa.Column("not_ours", sa.BigInteger, nullable=False),
+            sa.Column("applied", sa.Boolean, nullable=False),
+        )
+        # Proofs of erasure: whom they are about can be checked, not read.
+        self.forgotten = self._table(
+            "forgotten",
+            sa.Column("forgotten_at", UtcDateTime, nullable=False),
+            sa.Column("kind", sa.String, nullable=False),
+            sa.Column("method", sa.String, nullable=False),
+            sa.Column("salt", sa.String, nullable=False),
+            sa.Column("digest", sa.String, nullable=False),
+            sa.Column("rows", sa.String, nullable=False),
+        )
 
     @property
     def _is_columnar(self) -> bool:
@@ -260,6 +282,8 @@ class State:
             sa.Column("recheck", sa.String),
             sa.Column("since", UtcDateTime),
             sa.Column("synced_at", UtcDateTime),
+            # Where people join once they confirm: a reconciliation has seen the member in the vendor's list.
+            sa.Column("listed_at", UtcDateTime),
             ordered=True,
         )
         if indexed:

@@ -1,0 +1,64 @@
+"""Finishing what an interrupted sync left, before anything else looks at the ledger."""
+
+from __future__ import annotations
+
+import json
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from audience_assets.sync.acknowledge import Journal
+from audience_assets.sync.lease import Lease
+from audience_assets.sync.merge import merge
+from audience_assets.sync.plan import Planner
+from audience_assets.warehouse.state import ListTables
+
+PLANNING, DELIVERING, FAILED = "planning", "delivering", "failed"
+UNFINISHED = (PLANNING, DELIVERING)
+
+
+def journal_of(planner: Planner, tables: ListTables, sync: str) -> Journal:
+    """The durable record of one sync of the planner's list."""
+    runtime = planner.runtime
+    destination = planner.activation.destination
+    return Journal(runtime.state, tables, planner.numbering, sync, planner.name, destination, runtime.now)
+
+
+def recover(planner: Planner, tables: ListTables, lease: Lease) -> int:
+    """Merge an interrupted sync's answers and leave its open batches to the next plan.
+
+    Returns how many members that leaves in doubt.
+    """
+    runtime, sync = planner.runtime, planner.runtime.state.sync
+    with runtime.engine.begin() as connection:
+        lease.assert_held(connection)
+        query = sa.select(sync.c.id).where(sync.c.activation == planner.name, sync.c.state.in_(UNFINISHED))
+        opened = 0
+        for unfinished in list(connection.scalars(query)):
+            opened += journal_of(planner, tables, unfinished).leave_open(connection)
+            merge_answers(connection, planner, tables, unfinished)
+            connection.execute(
+                sync.update()
+                .where(sync.c.id == unfinished)
+                .values(state=FAILED, ended_at=runtime.now(), error="interrupted")
+            )
+    return opened
+
+
+def merge_answers(
+    connection: Connection, planner: Planner, tables: ListTables, sync: str
+) -> tuple[dict[tuple[str, str], int], dict[str, int]]:
+    """Take what was answered into the ledger: answers by operation and status, and the ledger's sizes after them."""
+    if not connection.scalar(sa.select(sa.exists().select_from(tables.change))):
+        return {}, planner.known_sizes(connection, tables)
+    answers = merge(connection, planner.runtime.state, tables, sync, planner.name, planner.numbering)
+    return answers, count_anew(connection, planner, tables)
+
+
+def count_anew(connection: Connection, planner: Planner, tables: ListTables) -> dict[str, int]:
+    """Members of the ledger by status, kept for the next plan."""
+    sizes = planner.ledger_sizes(connection, tables)
+    registry = planner.runtime.state.destination_list
+    mine = registry.c.activation == planner.name
+    connection.execute(registry.update().where(mine).values(sizes=json.dumps(sizes)))
+    return sizes
