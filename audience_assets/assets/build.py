@@ -37,7 +37,7 @@ def build_definitions(
     Merge the result into a code location of your own with `dg.Definitions.merge`.
     """
     project = load_project(root)
-    days = sync_days(project.settings.timezone)
+    days = sync_days(project.settings.timezone, project.settings.first_sync_day)
     statements = Statements(project)
     segments = [build_segment(project, each, statements.of(name)) for name, each in project.segments.items()]
     lists = [build_list(statements, each, days, retries) for each in project.effective.values()]

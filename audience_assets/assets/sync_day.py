@@ -6,18 +6,15 @@ day would send today's audience under a wrong date, or tempt somebody to expect 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-# The calendar in the UI starts here. It is fixed, because a start that moves would rename what was delivered.
-FIRST_DAY = "2026-01-01"
 
-
-def sync_days(timezone: str) -> dg.DailyPartitionsDefinition:
-    """Days up to and including today, in the project's timezone."""
-    return dg.DailyPartitionsDefinition(start_date=FIRST_DAY, timezone=timezone, end_offset=1)
+def sync_days(timezone: str, first: date) -> dg.DailyPartitionsDefinition:
+    """Days from `first` up to and including today, in the project's timezone."""
+    return dg.DailyPartitionsDefinition(start_date=first.isoformat(), timezone=timezone, end_offset=1)
 
 
 def newest_day(days: dg.DailyPartitionsDefinition, at: datetime | None = None) -> str:

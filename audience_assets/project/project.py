@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 from pydantic import Field
@@ -30,6 +31,9 @@ class ProjectFile(Declared):
 
     project: str
     timezone: str = "UTC"
+    first_sync_day: date = Field(
+        default=date(2026, 1, 1), description="where Dagster's calendar of deliveries begins; days before it are hidden"
+    )
     warehouse: WarehouseSettings
     models: dict[str, Model]
     relationships: list[Relationship] = Field(default_factory=list)

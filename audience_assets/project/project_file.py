@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -96,7 +97,7 @@ def read_project(place: Place) -> ReadProject:
     count = len(relationships) if isinstance(relationships, list) else 0
     salvage = _Salvage(deepcopy(source), place, relationships=list(range(count)))
     settings = _validated(salvage)
-    _check_timezone(settings.timezone, place.at("timezone"))
+    _check_calendar(settings, place)
     models = source.get("models")
     return ReadProject(
         settings,
@@ -130,8 +131,11 @@ def _matches(part: KeyPath, path: KeyPath) -> bool:
     return len(part) <= len(path) and all(want in ("*", got) for want, got in zip(part, path, strict=False))
 
 
-def _check_timezone(timezone: str, place: Place) -> None:
+def _check_calendar(settings: ProjectFile, place: Place) -> None:
     try:
-        zone(timezone)
+        today = datetime.now(zone(settings.timezone)).date()
     except ValueError as error:
-        place.report(str(error))
+        place.at("timezone").report(str(error))
+        return
+    if settings.first_sync_day > today:
+        place.at("first_sync_day").report(f"{settings.first_sync_day} is not here yet: nothing could be delivered")

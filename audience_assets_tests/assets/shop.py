@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from audience_assets.sandbox.klaviyo import KlaviyoAccount
 
 KEY = "pk_never_to_be_seen_0123456789"
 PEOPLE = 30
-DAYS = sync_days("Europe/Paris")
+DAYS = sync_days("Europe/Paris", date(2026, 1, 1))
 
 FILES = {
     "project.yaml": """

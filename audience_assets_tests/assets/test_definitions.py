@@ -69,6 +69,14 @@ def test_lists_share_the_sync_day_and_a_pool(definitions: dg.Definitions) -> Non
     assert graph.get(dg.AssetKey(["segment", "best"])).partitions_def is None
 
 
+def test_the_calendar_begins_where_the_project_says(folder: Path) -> None:
+    text = FILES["project.yaml"].replace("timezone:", "first_sync_day: 2025-11-15\ntimezone:")
+    found = audience_assets.build_definitions(write_project(folder, {"project.yaml": text}))
+    days = specs(found)["klaviyo/news"].partitions_def
+    assert days is not None
+    assert days.get_first_partition_key() == "2025-11-15"
+
+
 def test_what_a_page_shows(definitions: dg.Definitions) -> None:
     found = specs(definitions)
     segment, delivered, source = found["segment/best"], found["klaviyo/best"], found["warehouse/customers"]
