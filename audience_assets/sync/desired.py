@@ -12,8 +12,11 @@ import sqlalchemy as sa
 from audience_assets.audiences.scope import Join
 from audience_assets.project.activations import EffectiveActivation
 from audience_assets.project.models import FieldType
+from audience_assets.warehouse.functions import FoldedColumn, Stripped
 from audience_assets.warehouse.state import MappedColumn
 
+# Loads from files leave these around values; a service strips them as well.
+BLANKS = " \t\n\v\f\r\N{NO-BREAK SPACE}"
 # People write numbers with these; they carry no meaning.
 PHONE_PUNCTUATION = (" ", "-", ".", "(", ")", "/")
 REGION = "region"
@@ -43,8 +46,9 @@ class Desired:
         )
 
     def has_identifier(self) -> sa.ColumnElement[bool]:
-        """Whether a user has any identifier that is not blank; cheaper than normalising it."""
-        return sa.or_(*(_trimmed(self.values[column]) != "" for column in self.identifier_columns))
+        """Whether a user has any identifier; cheaper than normalising it, and never true where that gives NULL."""
+        sources = zip(self.identifier_kinds, self.identifier_columns, strict=True)
+        return sa.or_(*(_is_some(kind, self.values[column]) for kind, column in sources))
 
     def joined(self, *, calculated: bool = True) -> sa.Join:
         """Members with their columns; without calculated ones where only identifiers are asked for."""
@@ -64,19 +68,21 @@ def normalise(kind: str, column: sa.ColumnElement[Any]) -> sa.ColumnElement[str]
     """One spelling for one address: trimmed, e-mail in lower case, phones without punctuation; blank is NULL."""
     text = _text(column)
     if kind == "email":
-        text = sa.func.lower(text)
+        text = FoldedColumn(text)
     if kind == "phone":
         for mark in PHONE_PUNCTUATION:
             text = sa.func.replace(text, mark, "")
-    return sa.func.nullif(sa.func.trim(text), "", type_=sa.String())
+    return sa.func.nullif(Stripped(text, BLANKS), "", type_=sa.String())
 
 
 def _text(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     return column if isinstance(column.type, sa.String) else sa.cast(column, sa.String)
 
 
-def _trimmed(column: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
-    return sa.func.coalesce(sa.func.trim(_text(column)), "", type_=sa.String())
+def _is_some(kind: str, column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """A phone of punctuation alone, as a lone dash, is blank."""
+    found = normalise(kind, column) if kind == "phone" else Stripped(_text(column), BLANKS)
+    return sa.func.coalesce(found, "", type_=sa.String()) != ""
 
 
 def mapped_fields(activation: EffectiveActivation) -> dict[str, str]:

@@ -35,6 +35,22 @@ class UnicodeLower(FunctionElement[str]):
     inherit_cache = True
 
 
+class FoldedColumn(FunctionElement[str]):
+    """`(column)`: as UnicodeLower, and quick where nearly every value is ASCII. It is written more than once."""
+
+    name = "folded_column"
+    type = sa.String()
+    inherit_cache = True
+
+
+class Stripped(FunctionElement[str]):
+    """`(text, characters)`: the text without any of these characters at its ends."""
+
+    name = "stripped"
+    type = sa.String()
+    inherit_cache = True
+
+
 class Md5U32(FunctionElement[int]):
     """`(text)`: the first 8 hex digits of the md5 of the UTF-8 text, as an unsigned integer."""
 
@@ -92,6 +108,22 @@ _TEMPLATES: dict[type[FunctionElement[Any]], dict[str, str]] = {
         "snowflake": "LOWER({0})",
         "bigquery": "LOWER({0})",
         "redshift": "LOWER({0})",
+    },
+    FoldedColumn: {
+        "sqlite": "CASE WHEN {0} GLOB '*[^ -~]*' THEN aa_lower({0}) ELSE lower({0}) END",
+        "postgresql": "lower({0})",
+        "duckdb": "lower({0})",
+        "snowflake": "LOWER({0})",
+        "bigquery": "LOWER({0})",
+        "redshift": "LOWER({0})",
+    },
+    Stripped: {
+        "sqlite": "trim({0}, {1})",
+        "postgresql": "btrim({0}, {1})",
+        "duckdb": "trim({0}, {1})",
+        "snowflake": "TRIM({0}, {1})",
+        "bigquery": "TRIM({0}, {1})",
+        "redshift": "BTRIM({0}, {1})",
     },
     Md5U32: {
         "sqlite": "aa_md5_u32({0})",
