@@ -39,13 +39,15 @@ class Evidence:
     """What our side knows of one person's consent on one channel.
 
     `status` is the newest entry of the consent history ("opted_in", "opted_out" or None when unknown) and
-    `at` its time with a zone. `own_opt_out_at` is when we ourselves last opted the person out (they left the
-    segment) and nothing of ours came after; None if we did not. Of members who are removed only that is known.
+    `at` its time with a zone, None of an opt-out whose time is not known. `own_opt_out_at` is when we ourselves last
+    opted the person out (they left the segment) and nothing of ours came after, and `own_opt_out_address` at which
+    address; None if we did not. Of members who are removed `status` and `at` say when we last opted them in.
     """
 
     status: str | None = None
     at: datetime | None = None
     own_opt_out_at: datetime | None = None
+    own_opt_out_address: str | None = None
 
 
 @dataclass(slots=True)
@@ -151,13 +153,18 @@ class CallEstimate:
 
 @dataclass(frozen=True, slots=True)
 class ListRef:
-    """A list at the vendor. `facts` are shown to the user before the first send, e.g. the opt-in process."""
+    """A list at the vendor. `facts` are shown to the user before the first send, e.g. the opt-in process.
+
+    `confirms` says that people join only once they answer a message, so that a member who was accepted may never be
+    listed. `get_list` tells it.
+    """
 
     id: str
     name: str
     created: bool = False
     url: str | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
+    confirms: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +241,8 @@ class ServiceSpec:
     channels: Callable[[BaseModel], Sequence[str]]
     connect: Callable[[Connection], ListService]
     optional_identifiers: tuple[str, ...] = ()
+    # What to know when lists of one account share a channel; None where leaving one never opts out of another.
+    shared_opt_out: str | None = None
 
 
 class Limiter(Protocol):

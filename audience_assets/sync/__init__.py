@@ -2,8 +2,9 @@
 
 from audience_assets.sync.engine import plan_sync, run_sync
 from audience_assets.sync.guards import GuardTripped
-from audience_assets.sync.history import latest_syncs, open_rejections, rejected_rows
+from audience_assets.sync.history import latest_reconciliations, latest_syncs, open_rejections, rejected_rows
 from audience_assets.sync.lease import LeaseLost, SyncBusy
+from audience_assets.sync.reconcile import Reconciliation, reconcile
 from audience_assets.sync.report import Plan, PlanCounts, Progress, RejectionCount, SyncReport
 
 __all__ = [
@@ -12,12 +13,15 @@ __all__ = [
     "Plan",
     "PlanCounts",
     "Progress",
+    "Reconciliation",
     "RejectionCount",
     "SyncBusy",
     "SyncReport",
+    "latest_reconciliations",
     "latest_syncs",
     "open_rejections",
     "plan_sync",
+    "reconcile",
     "rejected_rows",
     "run_sync",
 ]

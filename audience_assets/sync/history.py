@@ -94,3 +94,14 @@ def rejected_rows(runtime: Runtime, activation: str, limit: int) -> list[dict[st
     )
     with runtime.engine.begin() as connection:
         return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def latest_reconciliations(runtime: Runtime) -> dict[str, dict[str, Any]]:
+    """Activation -> its newest reconciliation: reconciled_at, counts, and whether it was applied."""
+    table = runtime.state.reconciliation
+    last = sa.func.max(table.c.reconciled_at).label("reconciled_at")
+    newest = sa.select(table.c.activation, last).group_by(table.c.activation).subquery("newest")
+    same = (newest.c.activation == table.c.activation) & (newest.c.reconciled_at == table.c.reconciled_at)
+    with runtime.engine.begin() as connection:
+        rows = connection.execute(sa.select(table).join_from(table, newest, same)).mappings().all()
+    return {row["activation"]: dict(row) for row in rows}

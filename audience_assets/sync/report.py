@@ -97,7 +97,7 @@ class Progress:
     """Told after each acknowledged batch."""
 
     activation: str
-    phase: str  # "planning" | "delivering" | "done"
+    phase: str  # "planning" | "delivering" | "done"; "reading" while a list is reconciled
     done: int
     total: int
     floor_seconds: float

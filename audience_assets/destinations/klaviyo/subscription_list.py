@@ -47,6 +47,7 @@ BATCH_SIZES = {
     Operation.REMOVE: CAPS.unsubscribe,
 }
 OPT_IN_PROCESS = "opt-in process"
+SINGLE_OPT_IN = "single_opt_in"
 CREATE_ATTEMPTS = 3
 
 
@@ -73,7 +74,10 @@ class SubscriptionList:
         return _list_ref(found[0]) if found else None
 
     def get_list(self, list_id: str) -> ListRef:
-        return _list_ref(self._client.list(list_id))
+        found = _list_ref(self._client.list(list_id))
+        # Imported consent needs no confirmation, whatever the list's process.
+        confirms = found.facts[OPT_IN_PROCESS] != SINGLE_OPT_IN and not self._connection.import_history
+        return replace(found, confirms=confirms)
 
     def ensure_list(self, name: str) -> ListRef:
         """Found by name or created with the options' opt-in process (double opt-in unless said otherwise)."""
@@ -181,4 +185,9 @@ SUBSCRIPTION_LIST = ServiceSpec(
     channels=lambda options: _options(options).channels,
     connect=SubscriptionList,
     optional_identifiers=("email", "phone"),
+    shared_opt_out=(
+        "With the account's global-unsubscribe setting on, which Klaviyo recommends, who leaves one of these lists is "
+        "opted out of them all and stays a member of the others. Use one subscription list an account, or turn that "
+        "setting off."
+    ),
 )
