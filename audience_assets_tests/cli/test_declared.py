@@ -17,6 +17,17 @@ def test_a_new_project_has_no_mistakes(run: Run) -> None:
     assert "3 models, 2 segments, 1 destination, 2 activations. No mistakes." in result.stdout
 
 
+def test_a_trap_is_a_warning_and_no_mistake(run: Run, project: Path) -> None:
+    result = run("check")
+    assert result.exit_code == 0
+    assert "warning: newsletter, vips share an account and email." in result.stdout
+    [told] = answer(run("check", "--json"))["warnings"]
+    assert (told["check"], told["activations"]) == ("shared opt-out", ["newsletter", "vips"])
+    (project / "activations/vips.yaml").unlink()
+    assert answer(run("check", "--json"))["warnings"] == []
+    assert "warning" not in run("check").stdout
+
+
 def test_init_keeps_the_key_out_of_git(project: Path) -> None:
     assert ".env" in (project / ".gitignore").read_text().split()
     assert (project / ".env.example").read_text() == (project / ".env").read_text()

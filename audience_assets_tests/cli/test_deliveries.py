@@ -152,10 +152,19 @@ def test_the_doctor_finds_everything_well(run: Run, vendor: Vendor) -> None:
     result = run("doctor", "--json")
     assert result.exit_code == 0, result.output
     findings = answer(result)
-    assert {each["subject"] for each in findings} == {"customers", "orders", "consents", "newsletter", "vips"}
+    subjects = {each["subject"] for each in findings if not each["warning"]}
+    assert subjects == {"customers", "orders", "consents", "newsletter", "vips"}
     assert all(each["ok"] for each in findings)
     assert "FAILED" not in run("doctor").stdout
     assert vendor.account.lists == []
+
+
+def test_the_doctor_warns_of_lists_whose_opt_outs_are_shared(run: Run, vendor: Vendor, project: Path) -> None:
+    result = run("doctor")
+    assert result.exit_code == 0
+    assert "warn    lists: shared opt-out: newsletter, vips share an account and email." in result.stdout
+    (project / "activations/vips.yaml").unlink()
+    assert "shared opt-out" not in run("doctor").stdout
 
 
 def test_the_doctor_names_a_missing_column(run: Run, vendor: Vendor, project: Path) -> None:

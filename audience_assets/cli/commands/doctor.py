@@ -17,17 +17,19 @@ from audience_assets.cli.failures import message_of
 from audience_assets.cli.names import known
 from audience_assets.cli.session import Session
 from audience_assets.errors import AudienceError
+from audience_assets.project.cautions import find_cautions
 from audience_assets.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One check of one subject: a model, or an activation."""
+    """One check of one subject: a model, or an activation. A warning is something to know, not a failure."""
 
     subject: str
     check: str
     ok: bool
     message: str
+    warning: bool = False
 
 
 @declare("doctor", click.argument("activations", nargs=-1))
@@ -49,6 +51,8 @@ def command(session: Session, activations: tuple[str, ...]) -> Code:
 
 def _show(session: Session, result: Result) -> None:
     mark = Text("ok    ", style="green") if result.ok else Text("FAILED", style="bold red")
+    if result.warning:
+        mark = Text("warn  ", style="yellow")
     session.say(Text.assemble(mark, f"  {result.subject}: {result.check}: {result.message}"))
 
 
@@ -58,6 +62,9 @@ def _results(runtime: Runtime, activations: list[str]) -> Iterator[Result]:
         yield _model(runtime, catalogue, name)
     for name in activations:
         yield from _activation(runtime, name)
+    for caution in find_cautions(runtime.project, runtime.destinations):
+        if set(caution.activations) & set(activations):
+            yield Result("lists", caution.check, True, caution.message, warning=True)
 
 
 def _model(runtime: Runtime, catalogue: Catalogue, name: str) -> Result:

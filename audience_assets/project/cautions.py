@@ -1,0 +1,48 @@
+"""What is no mistake but may do what nobody means: said by `check` and `doctor`, and nothing is stopped for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from audience_assets.destinations.base import DestinationType
+from audience_assets.project.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """One such trap, and the activations that it is about."""
+
+    check: str
+    activations: tuple[str, ...]
+    message: str
+
+
+def find_cautions(project: Project, types: Mapping[str, DestinationType]) -> list[Caution]:
+    """Traps in a checked project. Destinations that read the same secrets are one account."""
+    return list(_shared_opt_outs(project, types))
+
+
+def _shared_opt_outs(project: Project, types: Mapping[str, DestinationType]) -> Iterator[Caution]:
+    """Lists of one account that share a channel, where leaving one may opt people out of the others."""
+    accounts: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for name, activation in project.effective.items():
+        kind = types[activation.destination_type]
+        spec = kind.services[activation.service]
+        if spec.shared_opt_out is not None:
+            account = (_account(project, activation.destination, kind), spec.shared_opt_out)
+            for channel in spec.channels(spec.options_model.model_validate(activation.options)):
+                accounts.setdefault(account, {}).setdefault(channel, []).append(name)
+    for (_, why), channels in accounts.items():
+        shared = {channel: names for channel, names in channels.items() if len(names) > 1}
+        if shared:
+            names = tuple(dict.fromkeys(name for each in shared.values() for name in each))
+            yield Caution(
+                "shared opt-out", names, f"{', '.join(names)} share an account and {', '.join(shared)}. {why}"
+            )
+
+
+def _account(project: Project, destination: str, kind: DestinationType) -> str:
+    settings = project.destinations[destination].settings
+    return json.dumps([kind.name, *(settings.get(field) for field in kind.secret_fields)], sort_keys=True)
