@@ -2,6 +2,9 @@
 
 Vendors count in fixed windows whose start we don't know. A sliding log (n calls in *any* window) is right for every
 phase and waits no longer than it must; a token bucket lets `n` plus a minute's refill through and draws 429s.
+
+A call that has to wait takes a place in the queue, sleeps, and exchanges the place for its departure: a busy machine
+wakes it late, and the vendor counts when it left. So who queues comes after all places, who leaves after departures.
 """
 
 from __future__ import annotations
@@ -9,8 +12,10 @@ from __future__ import annotations
 import math
 import threading
 import time
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from audience_assets.destinations.base import CallEstimate, Endpoint, RateWindow, Throttled
@@ -22,14 +27,28 @@ LONGEST_MARGIN_SECONDS = 0.6
 # A caller who would wait longer than this is told so (a daily limit) and does not hold a worker.
 PATIENCE_SECONDS = 900.0
 
+# A sleep may end this much early, which is also about what a clock of seconds since 1970 can tell apart.
+PRECISION_SECONDS = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A call's place: its time on the log's clock, and the seconds until then."""
+
+    at: float
+    wait: float
+
 
 class SlotLog(Protocol):
     """Where the calls of all processes of an account are written down. It brings its own clock."""
 
-    def reserve(self, key: str, windows: Sequence[RateWindow], patience: float) -> float:
-        """Take the next free slot of `key` and return the seconds until it.
+    def reserve(
+        self, key: str, windows: Sequence[RateWindow], patience: float, *, leaving: float | None = None
+    ) -> Slot:
+        """Take the next free slot of `key`: with a `wait` of 0 the call leaves now, else it queues.
 
-        If that is more than `patience`, nothing is taken and the seconds are returned all the same.
+        `leaving` is the time of the place it had in the queue, and gives that up. It may have to queue again, behind
+        calls that left late. If the wait is more than `patience`, nothing is taken.
         """
         ...
 
@@ -56,15 +75,17 @@ class SlidingLimiter:
 
     def acquire(self, endpoint: Endpoint) -> None:
         """Return when the endpoint may be called. Throttled if its limit is used up for longer than patience."""
-        wait = self._log.reserve(self._key(endpoint), endpoint.windows, self._patience)
-        if wait > self._patience:
-            raise Throttled(
-                f"The limit of {endpoint.name!r} is used up for another {math.ceil(wait)} s.",
-                retry_after=wait,
-                status=None,
-            )
-        if wait > 0:
-            self._sleep(wait)
+        key = self._key(endpoint)
+        slot = self._log.reserve(key, endpoint.windows, self._patience)
+        while slot.wait > 0:
+            if slot.wait > self._patience:
+                raise Throttled(
+                    f"The limit of {endpoint.name!r} is used up for another {math.ceil(slot.wait)} s.",
+                    retry_after=slot.wait,
+                    status=None,
+                )
+            self._sleep(slot.wait)
+            slot = self._log.reserve(key, endpoint.windows, self._patience, leaving=slot.at)
 
     def hold(self, endpoint: Endpoint, seconds: float) -> None:
         """The vendor said when it will take calls again (Retry-After)."""
@@ -80,19 +101,27 @@ class MemorySlotLog:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._slots: defaultdict[str, list[float]] = defaultdict(list)
+        self._left: defaultdict[str, list[float]] = defaultdict(list)
+        self._queued: defaultdict[str, list[float]] = defaultdict(list)
         self._held: dict[str, float] = {}
 
-    def reserve(self, key: str, windows: Sequence[RateWindow], patience: float) -> float:
+    def reserve(
+        self, key: str, windows: Sequence[RateWindow], patience: float, *, leaving: float | None = None
+    ) -> Slot:
         with self._lock:
             now = self._clock()
-            slots = self._slots[key]
-            nth = {n: slots[-n] for n in offsets(windows) if n <= len(slots)}
-            wait = next_slot(now, self._held.get(key, now), nth, windows) - now
-            if wait <= patience:
-                slots.append(now + wait)
-                del slots[: -max(offsets(windows))]
-            return wait
+            left, queued = self._left[key], self._queued[key]
+            del left[: bisect_right(left, now - longest(windows))]
+            if leaving is not None:
+                queued.remove(leaving)
+            deciding = left if leaving is not None else sorted(left + queued)
+            nth = {n: deciding[-n] for n in offsets(windows) if n <= len(deciding)}
+            slot = next_slot(now, self._held.get(key, now), nth, windows)
+            if slot.wait == 0:
+                left.append(slot.at)
+            elif slot.wait <= patience:
+                queued.append(slot.at)
+            return slot
 
     def hold(self, key: str, seconds: float) -> None:
         with self._lock:
@@ -104,13 +133,14 @@ def offsets(windows: Sequence[RateWindow]) -> list[int]:
     return [1, *(window.calls for window in windows)]
 
 
-def next_slot(now: float, not_before: float, nth: Mapping[int, float], windows: Sequence[RateWindow]) -> float:
+def next_slot(now: float, not_before: float, nth: Mapping[int, float], windows: Sequence[RateWindow]) -> Slot:
     """When the next call may leave. `nth` holds the time of the n-th newest slot, where there is one."""
     earliest = max(now, not_before, nth.get(1, now))
     for window in windows:
         if window.calls in nth:
             earliest = max(earliest, nth[window.calls] + spaced(window))
-    return earliest
+    wait = earliest - now
+    return Slot(earliest, wait if wait > PRECISION_SECONDS else 0.0)
 
 
 def spaced(window: RateWindow) -> float:

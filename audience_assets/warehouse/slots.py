@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.engine import Engine
 
 from audience_assets.destinations.base import RateWindow
-from audience_assets.destinations.limits import SlotLog, longest, next_slot, offsets
+from audience_assets.destinations.limits import Slot, SlotLog, longest, next_slot, offsets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,37 +35,53 @@ def open_slot_log(warehouse: Engine, directory: Path, *, schema: str = "audience
 
 
 class _SqlSlotLog:
-    """The statements both databases share. `slots` and `holds` are table names, `mark` the parameter's sign."""
+    """The statements both databases share.
 
-    def __init__(self, slots: str, holds: str, mark: str) -> None:
-        self._nth_slot = f"(SELECT at FROM {slots} WHERE key = {mark} ORDER BY at DESC LIMIT 1 OFFSET {{offset}})"
+    `slots` and `holds` are table names, `mark` the parameter's sign, `row` names one row among equal ones.
+    """
+
+    def __init__(self, slots: str, holds: str, mark: str, row: str) -> None:
+        deciding = f"WHERE key = {mark} AND has_left >= {mark}"
+        self._nth_slot = f"(SELECT at FROM {slots} {deciding} ORDER BY at DESC LIMIT 1 OFFSET {{offset}})"
         self._held_until = f"(SELECT until FROM {holds} WHERE key = {mark})"
-        self._insert = f"INSERT INTO {slots} (key, at) VALUES ({mark}, {mark})"
+        self._insert = f"INSERT INTO {slots} (key, at, has_left) VALUES ({mark}, {mark}, {mark})"
+        one = f"(SELECT {row} FROM {slots} WHERE key = {mark} AND at = {mark} AND has_left = 0 LIMIT 1)"
+        self._give_up = f"DELETE FROM {slots} WHERE {row} = {one}"
         self._prune = f"DELETE FROM {slots} WHERE key = {mark} AND (at < {mark} OR at > {mark})"
         self._hold = (
             f"INSERT INTO {holds} (key, until) VALUES ({mark}, {mark}) "
             f"ON CONFLICT (key) DO UPDATE SET until = excluded.until WHERE {holds}.until < excluded.until"
         )
 
-    def _reserve(self, execute: Execute, now: float, key: str, windows: Sequence[RateWindow], patience: float) -> float:
+    def _reserve(
+        self,
+        execute: Execute,
+        now: float,
+        key: str,
+        windows: Sequence[RateWindow],
+        patience: float,
+        leaving: float | None,
+    ) -> Slot:
         # Slots beyond what anybody waits for come from a clock that was set back.
         execute(self._prune, (key, now - longest(windows), now + patience))
+        if leaving is not None:
+            execute(self._give_up, (key, leaving))
         wanted = offsets(windows)
         nth_slots = [self._nth_slot.format(offset=n - 1) for n in wanted]
         query = f"SELECT {', '.join([*nth_slots, self._held_until])}"
-        *found, held = execute(query, (key,) * (len(wanted) + 1)).fetchone()
+        *found, held = execute(query, (*(key, int(leaving is not None)) * len(wanted), key)).fetchone()
         nth = {n: at for n, at in zip(wanted, found, strict=True) if at is not None}
-        at = next_slot(now, now if held is None else held, nth, windows)
-        if at - now <= patience:
-            execute(self._insert, (key, at))
-        return at - now
+        slot = next_slot(now, now if held is None else held, nth, windows)
+        if slot.wait <= patience:
+            execute(self._insert, (key, slot.at, int(slot.wait == 0)))
+        return slot
 
 
 class SqliteSlotLog(_SqlSlotLog):
     """A file of its own. One connection a process; other processes wait in BEGIN IMMEDIATE."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        super().__init__("slot", "hold", "?")
+        super().__init__("call", "hold", "?", "rowid")
         self._clock = clock
         self._lock = threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,13 +93,17 @@ class SqliteSlotLog(_SqlSlotLog):
         # A power cut may lose the last slots; by then the vendor's windows have passed.
         self._connection.execute("PRAGMA synchronous=OFF")
         with self._transaction() as execute:
-            execute("CREATE TABLE IF NOT EXISTS slot (key TEXT NOT NULL, at REAL NOT NULL)", ())
-            execute("CREATE INDEX IF NOT EXISTS slot_key_at ON slot (key, at)", ())
+            execute(
+                "CREATE TABLE IF NOT EXISTS call (key TEXT NOT NULL, at REAL NOT NULL, has_left INTEGER NOT NULL)", ()
+            )
+            execute("CREATE INDEX IF NOT EXISTS call_key_at ON call (key, at)", ())
             execute("CREATE TABLE IF NOT EXISTS hold (key TEXT PRIMARY KEY, until REAL NOT NULL)", ())
 
-    def reserve(self, key: str, windows: Sequence[RateWindow], patience: float) -> float:
+    def reserve(
+        self, key: str, windows: Sequence[RateWindow], patience: float, *, leaving: float | None = None
+    ) -> Slot:
         with self._transaction() as execute:
-            return self._reserve(execute, self._clock(), key, windows, patience)
+            return self._reserve(execute, self._clock(), key, windows, patience, leaving)
 
     def hold(self, key: str, seconds: float) -> None:
         with self._transaction() as execute:
@@ -106,20 +126,21 @@ class PostgresSlotLog(_SqlSlotLog):
 
     def __init__(self, engine: Engine, schema: str) -> None:
         quoted = engine.dialect.identifier_preparer.quote(schema)
-        super().__init__(f"{quoted}.call_slot", f"{quoted}.call_hold", "%s")
+        super().__init__(f"{quoted}.call_at", f"{quoted}.call_hold", "%s", "ctid")
         self._engine = engine
         with self._transaction(f"create {schema}") as execute:
             execute(f"CREATE SCHEMA IF NOT EXISTS {quoted}", ())
-            execute(
-                f"CREATE TABLE IF NOT EXISTS {quoted}.call_slot (key text NOT NULL, at double precision NOT NULL)", ()
-            )
-            execute(f"CREATE INDEX IF NOT EXISTS call_slot_key_at ON {quoted}.call_slot (key, at)", ())
+            columns = "key text NOT NULL, at double precision NOT NULL, has_left smallint NOT NULL"
+            execute(f"CREATE TABLE IF NOT EXISTS {quoted}.call_at ({columns})", ())
+            execute(f"CREATE INDEX IF NOT EXISTS call_at_key ON {quoted}.call_at (key, at)", ())
             columns = "key text PRIMARY KEY, until double precision NOT NULL"
             execute(f"CREATE TABLE IF NOT EXISTS {quoted}.call_hold ({columns})", ())
 
-    def reserve(self, key: str, windows: Sequence[RateWindow], patience: float) -> float:
+    def reserve(
+        self, key: str, windows: Sequence[RateWindow], patience: float, *, leaving: float | None = None
+    ) -> Slot:
         with self._transaction(key) as execute:
-            return self._reserve(execute, _server_time(execute), key, windows, patience)
+            return self._reserve(execute, _server_time(execute), key, windows, patience, leaving)
 
     def hold(self, key: str, seconds: float) -> None:
         with self._transaction(key) as execute:
