@@ -12,6 +12,7 @@ from audience_assets.assets.failures import DELIVERY_RETRIES
 from audience_assets.assets.keys import list_key, segment_key
 from audience_assets.assets.lists import build_list
 from audience_assets.assets.notify import Notifier, failure_sensor
+from audience_assets.assets.reconciliations import build_reconciliations
 from audience_assets.assets.resources import build_resources
 from audience_assets.assets.schedules import build_schedules
 from audience_assets.assets.segments import build_segment
@@ -43,6 +44,7 @@ def build_definitions(
     lists = [build_list(statements, each, days, retries) for each in project.effective.values()]
     return dg.Definitions(
         assets=[*build_sources(project), *segments, *lists],
+        jobs=build_reconciliations(project),
         resources=build_resources(project),
         schedules=build_schedules(project, days),
         sensors=[

@@ -20,6 +20,7 @@ COMMANDS = {
     "sync": "make lists equal to their segments",
     "status": "what each list holds and how its last sync went",
     "rejections": "who was refused and why",
+    "reconcile": "compare a list at the vendor with what we know of it",
     "explain": "every setting of an activation and where it comes from",
     "doctor": "try the warehouse, credentials, scopes and lists",
     "sandbox": "a local Klaviyo to try things on",

@@ -4,12 +4,13 @@ from audience_assets.sync.engine import plan_sync, run_sync
 from audience_assets.sync.guards import GuardTripped
 from audience_assets.sync.history import latest_reconciliations, latest_syncs, open_rejections, rejected_rows
 from audience_assets.sync.lease import LeaseLost, SyncBusy
-from audience_assets.sync.reconcile import Reconciliation, reconcile
+from audience_assets.sync.reconcile import NeverDelivered, Reconciliation, reconcile
 from audience_assets.sync.report import Plan, PlanCounts, Progress, RejectionCount, SyncReport
 
 __all__ = [
     "GuardTripped",
     "LeaseLost",
+    "NeverDelivered",
     "Plan",
     "PlanCounts",
     "Progress",

@@ -41,6 +41,10 @@ IN_BOTH, MISSING, UNCONFIRMED, UNDECIDED = "in_both", "missing", "unconfirmed", 
 READING = "reading"
 
 
+class NeverDelivered(AudienceError):
+    """There is no list to compare yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
     """What a list and its ledger have in common. Numbers of members.
@@ -77,8 +81,8 @@ def reconcile(
 ) -> Reconciliation:
     """Compare the vendor's list with the ledger; `apply` opens the missing members again, in the ledger alone.
 
-    Who was delivered within `settling` is not judged. Raises SyncBusy while a sync runs, AudienceError if the list was
-    never delivered, ListMissing or another DestinationError.
+    Who was delivered within `settling` is not judged. Raises SyncBusy while a sync runs, NeverDelivered,
+    ListMissing or another DestinationError.
     """
     started, planner = time.monotonic(), Planner(runtime, activation)
     tables = planner.prepare()
@@ -109,7 +113,7 @@ def _list_id(planner: Planner) -> str:
     with planner.runtime.engine.begin() as connection:
         found = connection.scalar(sa.select(registry.c.vendor_list_id).where(registry.c.activation == planner.name))
     if not found:
-        raise AudienceError(
+        raise NeverDelivered(
             f"{planner.name}: nothing was ever delivered, so there is no list to compare. "
             f"Start with: audience-assets sync {planner.name}"
         )

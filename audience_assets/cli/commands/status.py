@@ -8,33 +8,39 @@ from audience_assets.cli.codes import Code
 from audience_assets.cli.declare import declare
 from audience_assets.cli.session import Session
 from audience_assets.cli.words import count, moment, table
-from audience_assets.sync import latest_syncs
+from audience_assets.sync import latest_reconciliations, latest_syncs
 
 COLUMNS = ("activation", "list", "state", "when", "members", "added", "removed", "rejected", "absent")
+COMPARED = ("reconciled", "missing", "not ours")
 BAD_STATES = frozenset({"failed", "blocked"})
 
 
 @declare("status")
 def command(session: Session) -> Code:
-    """Show what each list holds and how its last sync went.
+    """Show what each list holds, how its last sync went, and what its last `reconcile` found.
 
     Fails (1) when the last sync of any list failed or was stopped by a guard.
     """
     with session.runtime() as runtime:
-        syncs = latest_syncs(runtime)
+        syncs, compared = latest_syncs(runtime), latest_reconciliations(runtime)
         lists = {name: effective.list_name for name, effective in runtime.project.effective.items()}
-    rows = [_row(name, list_name, syncs.get(name)) for name, list_name in lists.items()]
+    rows = [_row(name, list_name, syncs.get(name), compared.get(name)) for name, list_name in lists.items()]
     if session.as_json:
         session.answer(rows)
     else:
-        session.say(table(None, COLUMNS, [_cells(row) for row in rows], numbers=", ".join(COLUMNS[4:])))
+        # Nobody needs columns of dashes.
+        columns = (*COLUMNS, *COMPARED) if compared else COLUMNS
+        cells = [_cells(row)[: len(columns)] for row in rows]
+        session.say(table(None, columns, cells, numbers=", ".join((*COLUMNS[4:], *COMPARED[1:]))))
         for row in rows:
             if row["error"]:
                 session.say(f"{row['activation']}: {row['error']}")
     return Code.FAILED if any(row["state"] in BAD_STATES for row in rows) else Code.OK
 
 
-def _row(activation: str, list_name: str, sync: dict[str, Any] | None) -> dict[str, Any]:
+def _row(
+    activation: str, list_name: str, sync: dict[str, Any] | None, compared: dict[str, Any] | None
+) -> dict[str, Any]:
     sync = sync or {}
     report = sync.get("report") or {}
     figures = {name: report.get(name) for name in ("added", "removed", "rejected", "absent", "calls", "seconds")}
@@ -47,9 +53,12 @@ def _row(activation: str, list_name: str, sync: dict[str, Any] | None) -> dict[s
         "members": report.get("members_after"),
         **figures,
         "error": sync.get("error"),
+        "reconciled": compared,
     }
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
     figures = [count(row[name]) for name in ("members", "added", "removed", "rejected", "absent")]
-    return [row["activation"], row["list"], row["state"], moment(row["started_at"]), *figures]
+    compared = row["reconciled"] or {}
+    drift = [moment(compared.get("reconciled_at")), count(compared.get("missing")), count(compared.get("not_ours"))]
+    return [row["activation"], row["list"], row["state"], moment(row["started_at"]), *figures, *drift]
