@@ -129,7 +129,7 @@ class Differ:
         connection.execute(duplicate.update().values(keep=kept.c.keep, users=kept.c.users).where(same))
         loses = (duplicate.c.identifier == change.c.identifier) & (duplicate.c.keep != change.c.user_key)
         wanting = change.c.operation == Operation.ADD.value
-        lost = change.update().where(wanting, sa.exists().where(loses))
+        lost = change.update().where(wanting, loses)
         connection.execute(lost.values(operation=LOST, identifier=None))
         self._drop_copies(connection)
         return int(connection.scalar(sa.select(sa.func.sum(duplicate.c.users - 1))) or 0)
@@ -143,16 +143,14 @@ class Differ:
 
     def _drop_held(self, connection: Connection) -> int:
         """A user whose identifier is held by a smaller key that still wants it changes nothing."""
-        change, holder, desired = self.tables.change, self.tables.ledger.alias("holder"), self.desired
-        still = sa.exists(
-            sa.select(sa.literal(1))
-            .select_from(desired.joined())
-            .where(desired.members.c.user_key == holder.c.user_key, *self._same_identifiers(holder))
-        )
+        change, ledger, desired = self.tables.change, self.tables.ledger, self.desired
+        # Joined, not EXISTS: not every warehouse correlates a subquery by anything but equality.
+        wants = desired.joined(calculated=False).join(ledger, ledger.c.user_key == desired.members.c.user_key)
+        still = sa.select(ledger.c.identifier, ledger.c.user_key).select_from(wants)
+        holder = still.where(ledger.c.due == 0, *self._same_identifiers(ledger)).subquery("holder")
         held = (holder.c.identifier == change.c.identifier) & (holder.c.user_key < change.c.user_key)
-        held &= (holder.c.due == 0) & still
         wanting = change.c.operation.in_((Operation.UPDATE.value, RELINK, Operation.ADD.value))
-        lost = change.update().where(wanting, sa.exists().where(held)).values(operation=LOST, identifier=None)
+        lost = change.update().where(wanting, held).values(operation=LOST, identifier=None)
         return int(connection.execute(lost).rowcount)
 
     def _same_identifiers(self, ledger: sa.FromClause) -> list[sa.ColumnElement[bool]]:
