@@ -1,7 +1,7 @@
 """Snowflake, BigQuery and Redshift without their SQLAlchemy packages: enough to write a statement down.
 
-What differs in literals, names and types is here; what differs in functions is in `warehouse/functions.py`,
-keyed by the same dialect names, and serves the real packages, too.
+What differs in literals, names and types is here; what differs in functions is in `warehouse/functions.py` and in
+whole expressions in `warehouse/rewrites.py`, keyed by the same dialect names, and serves the real packages, too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.default import DefaultDialect
-from sqlalchemy.sql.compiler import GenericTypeCompiler, IdentifierPreparer, SQLCompiler
+from sqlalchemy.sql.compiler import RESERVED_WORDS, DDLCompiler, GenericTypeCompiler, IdentifierPreparer, SQLCompiler
+
+from audience_assets.warehouse import (
+    reserved_words,
+    rewrites,  # noqa: F401 - registers them
+)
 
 
 def unpackaged(name: str) -> Dialect | None:
@@ -21,8 +26,40 @@ def unpackaged(name: str) -> Dialect | None:
     return None if kind is None else kind(supports_native_boolean=True)
 
 
-class _Redshift(DefaultDialect):
+class _Compiler(SQLCompiler):
+    def update_from_clause(
+        self, update_stmt: Any, from_table: Any, extra_froms: Any, from_hints: Any, **kw: Any
+    ) -> str:
+        del update_stmt, from_table
+        return "FROM " + ", ".join(
+            self.process(clause, asfrom=True, fromhints=from_hints, **kw) for clause in extra_froms
+        )
+
+
+class _Unpackaged(DefaultDialect):
+    statement_compiler = _Compiler
+    # INSERT INTO ... WITH ... SELECT: none of them takes a WITH before the INSERT.
+    cte_follows_insert = True
+
+
+class _RedshiftTypes(GenericTypeCompiler):
+    def visit_DOUBLE(self, type_: Any, **kw: Any) -> str:  # noqa: N802 - SQLAlchemy's visitor names
+        del type_, kw
+        return "DOUBLE PRECISION"
+
+    def visit_DATETIME(self, type_: Any, **kw: Any) -> str:  # noqa: N802
+        del type_, kw
+        return "TIMESTAMP"
+
+
+class _RedshiftNames(IdentifierPreparer):
+    reserved_words = RESERVED_WORDS | reserved_words.REDSHIFT
+
+
+class _Redshift(_Unpackaged):
     name = "redshift"
+    type_compiler_cls = _RedshiftTypes
+    preparer: type[IdentifierPreparer] = _RedshiftNames
 
 
 class _SnowflakeString(sa.String):
@@ -31,9 +68,14 @@ class _SnowflakeString(sa.String):
         return lambda value: "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
-class _Snowflake(DefaultDialect):
+class _SnowflakeNames(IdentifierPreparer):
+    reserved_words = RESERVED_WORDS | reserved_words.SNOWFLAKE
+
+
+class _Snowflake(_Unpackaged):
     name = "snowflake"
     colspecs = {sa.String: _SnowflakeString}  # noqa: RUF012 - SQLAlchemy's own attribute
+    preparer: type[IdentifierPreparer] = _SnowflakeNames
 
 
 class _BigQueryString(sa.String):
@@ -43,7 +85,7 @@ class _BigQueryString(sa.String):
 
 
 class _BigQueryTypes(GenericTypeCompiler):
-    def visit_VARCHAR(self, type_: Any, **kw: Any) -> str:  # noqa: N802 - SQLAlchemy's visitor names
+    def visit_VARCHAR(self, type_: Any, **kw: Any) -> str:  # noqa: N802
         del type_, kw
         return "STRING"
 
@@ -56,22 +98,41 @@ class _BigQueryTypes(GenericTypeCompiler):
         return "INT64"
 
 
-class _BigQueryCompiler(SQLCompiler):
+class _BigQueryCompiler(_Compiler):
     def visit_mod_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
         del operator
         return f"MOD({self.process(binary.left, **kw)}, {self.process(binary.right, **kw)})"
 
+    def visit_column(  # type: ignore[override]  # SQLAlchemy calls it with keywords
+        self, column: Any, include_table: bool = True, **kw: Any
+    ) -> str:
+        """A table goes by its name alone: BigQuery knows no `dataset.table.column`."""
+        table = column.table
+        if include_table and isinstance(table, sa.Table):
+            return f"{self.preparer.quote(table.name)}.{super().visit_column(column, include_table=False, **kw)}"
+        return super().visit_column(column, include_table=include_table, **kw)
+
+
+class _BigQueryTables(DDLCompiler):
+    def visit_primary_key_constraint(self, constraint: Any, **kw: Any) -> str:
+        """BigQuery enforces no keys, and says so by refusing a plain PRIMARY KEY."""
+        del constraint, kw
+        return ""
+
 
 class _BigQueryNames(IdentifierPreparer):
+    reserved_words = RESERVED_WORDS | reserved_words.BIGQUERY
+
     def __init__(self, dialect: Dialect) -> None:
         super().__init__(dialect, initial_quote="`", final_quote="`")
 
 
-class _BigQuery(DefaultDialect):
+class _BigQuery(_Unpackaged):
     name = "bigquery"
     colspecs = {sa.String: _BigQueryString}  # noqa: RUF012
     type_compiler_cls = _BigQueryTypes
     statement_compiler = _BigQueryCompiler
+    ddl_compiler = _BigQueryTables
     preparer: type[IdentifierPreparer] = _BigQueryNames
 
 

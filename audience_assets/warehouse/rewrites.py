@@ -1,0 +1,46 @@
+"""Standard SQL that one warehouse refuses, written the way it takes it.
+
+Statements are built with plain SQLAlchemy and compile so for the named dialect, with its own SQLAlchemy package and
+without. Importing this module is what registers them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+
+@compiles(sa.Delete, "bigquery")
+def _delete_with_where(element: sa.Delete, compiler: SQLCompiler, **kw: Any) -> str:
+    """BigQuery wants a WHERE, also of who deletes everything.
+
+    https://cloud.google.com/bigquery/docs/reference/standard-sql/dml-syntax#delete_statement
+    """
+    everything = element if element.whereclause is not None else element.where(sa.true())
+    return str(compiler.visit_delete(everything, **kw))  # type: ignore[no-untyped-call]
+
+
+@compiles(sa.Over, "snowflake")
+def _ordered_window(element: sa.Over[Any], compiler: SQLCompiler, **kw: Any) -> str:
+    """Snowflake numbers rows only in an order, be it none: https://docs.snowflake.com/en/sql-reference/functions/row_number"""
+    function = element.element
+    if element.order_by is None and isinstance(function, FunctionElement) and function.name == "row_number":
+        element = sa.over(function, partition_by=element.partition_by, order_by=sa.null())
+    return str(compiler.visit_over(element, **kw))  # type: ignore[no-untyped-call]
+
+
+@compiles(sa.BinaryExpression, "redshift")
+def _null_safe(element: sa.BinaryExpression[Any], compiler: SQLCompiler, **kw: Any) -> str:
+    """Redshift parses IS DISTINCT FROM and then has no way to compute it ("Unknown pg type")."""
+    left, right = element.left, element.right
+    same = sa.case((sa.or_(left == right, sa.and_(left.is_(None), right.is_(None))), sa.true()), else_=sa.false())
+    if element.operator is operators.is_distinct_from:
+        return compiler.process(sa.not_(same), **kw)
+    if element.operator is operators.is_not_distinct_from:
+        return compiler.process(same, **kw)
+    return str(compiler.visit_binary(element, **kw))  # type: ignore[no-untyped-call]
