@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
@@ -20,7 +21,7 @@ from audience_assets.assets.sensors import stale_lists_sensor, warehouse_sensor
 from audience_assets.assets.sources import build_sources
 from audience_assets.assets.staleness import Made
 from audience_assets.assets.statements import Statements
-from audience_assets.assets.sync_day import sync_days
+from audience_assets.assets.sync_day import SyncDays, utc_now
 from audience_assets.project.load import load_project
 from audience_assets.project.project import Project
 
@@ -30,15 +31,17 @@ def build_definitions(
     *,
     notifiers: Sequence[Notifier] | None = None,
     retries: dg.RetryPolicy = DELIVERY_RETRIES,
+    now: Callable[[], datetime] = utc_now,
 ) -> dg.Definitions:
     """Segments, destination lists and what drives them, of the project in the folder `root`.
 
     `notifiers` are told of failed runs instead of the log and the project's webhook; `retries` is how a delivery is
-    tried again when the vendor can't be reached. Opens no connection and reads no secret. Raises ProjectError.
+    tried again when the vendor can't be reached, `now` the clock that decides which sync day is the newest. Opens no
+    connection and reads no secret. Raises ProjectError.
     Merge the result into a code location of your own with `dg.Definitions.merge`.
     """
     project = load_project(root)
-    days = sync_days(project.settings.timezone, project.settings.first_sync_day)
+    days = SyncDays(project.settings, now)
     statements = Statements(project)
     segments = [build_segment(project, each, statements.of(name)) for name, each in project.segments.items()]
     lists = [build_list(statements, each, days, retries) for each in project.effective.values()]
@@ -64,7 +67,7 @@ def _made(asset: dg.AssetsDefinition) -> Made:
 
 
 def _data_sensors(
-    project: Project, segments: Sequence[Made], lists: Sequence[Made], days: dg.DailyPartitionsDefinition
+    project: Project, segments: Sequence[Made], lists: Sequence[Made], days: SyncDays
 ) -> list[dg.SensorDefinition]:
     sensors = [warehouse_sensor(project, segments)] if segments else []
     watched = {list_key(each): each.destination for each in project.effective.values() if each.trigger == "on_change"}

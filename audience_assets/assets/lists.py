@@ -21,7 +21,7 @@ from audience_assets.assets.resources import (
     destination_key,
 )
 from audience_assets.assets.statements import Statements
-from audience_assets.assets.sync_day import refuse_older
+from audience_assets.assets.sync_day import SyncDays
 from audience_assets.assets.texts import list_text
 from audience_assets.audiences.definition import models_hash
 from audience_assets.audiences.mapped import calculated_fields
@@ -48,7 +48,7 @@ class DeliveryConfig(dg.Config):
 def build_list(
     statements: Statements,
     activation: EffectiveActivation,
-    days: dg.DailyPartitionsDefinition,
+    days: SyncDays,
     retries: dg.RetryPolicy = DELIVERY_RETRIES,
 ) -> dg.AssetsDefinition:
     """The asset of one activation's list."""
@@ -65,7 +65,7 @@ def build_list(
         tags={**activation.tags, "audience_assets/trigger": activation.trigger},
         kinds={activation.destination_type, "list"},
         metadata={"list_name": activation.list_name, "service": activation.service, "segment": activation.segment},
-        partitions_def=days,
+        partitions_def=days.definition,
         pool=activation.destination,
         code_version=settings_hash(statements.project, activation),
         check_specs=list_check_specs(activation),
@@ -79,7 +79,7 @@ def build_list(
         warehouse: WarehouseResource = getattr(context.resources, WAREHOUSE)
         account: DestinationResource = getattr(context.resources, vendor)
         consent: ConsentHistory = getattr(context.resources, CONSENT)
-        refuse_older(context, days)
+        days.refuse_older(context)
         try:
             report = _sync(context, warehouse, account, activation, config)
         except GuardTripped as tripped:

@@ -8,7 +8,7 @@ import dagster as dg
 
 from audience_assets.assets.keys import list_key, segment_key
 from audience_assets.assets.staleness import DESTINATION_TAG
-from audience_assets.assets.sync_day import newest_day
+from audience_assets.assets.sync_day import ASKED_ON, SyncDays
 from audience_assets.project.activations import EffectiveActivation, Schedule
 from audience_assets.project.project import Project
 
@@ -23,7 +23,7 @@ CRON_WEEKDAYS = {
 }
 
 
-def build_schedules(project: Project, days: dg.DailyPartitionsDefinition) -> list[dg.ScheduleDefinition]:
+def build_schedules(project: Project, days: SyncDays) -> list[dg.ScheduleDefinition]:
     """One schedule for each destination and time; activations that are only started by hand have none."""
     together: dict[tuple[str, str], list[EffectiveActivation]] = {}
     for activation in project.effective.values():
@@ -57,9 +57,7 @@ def schedule_name(schedule: Schedule) -> str:
             return f"weekly_on_{schedule.weekday}_at_{hour}{minute}"
 
 
-def _schedule(
-    name: str, activations: list[EffectiveActivation], days: dg.DailyPartitionsDefinition
-) -> dg.ScheduleDefinition:
+def _schedule(name: str, activations: list[EffectiveActivation], days: SyncDays) -> dg.ScheduleDefinition:
     destination = activations[0].destination
     job = dg.define_asset_job(
         f"{name}_job",
@@ -73,12 +71,15 @@ def _schedule(
         name=name,
         job=job,
         cron_schedule=cron(activations[0].schedule),
-        execution_timezone=days.timezone,
+        execution_timezone=days.definition.timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"{', '.join(each.name for each in activations)}: for the newest sync day, whatever changed.",
     )
     def deliver_all(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        return dg.RunRequest(partition_key=newest_day(days, context.scheduled_execution_time))
+        # Dagster takes keys up to the tick's own day, which is over when the daemon makes up for the tick later.
+        return dg.RunRequest(
+            partition_key=days.key_of(context.scheduled_execution_time), tags={ASKED_ON: days.newest()}
+        )
 
     return deliver_all
 

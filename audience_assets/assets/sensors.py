@@ -10,7 +10,7 @@ import dagster as dg
 from audience_assets.assets.keys import source_key
 from audience_assets.assets.resources import WAREHOUSE, WarehouseResource
 from audience_assets.assets.staleness import DATA_VERSION, DESTINATION_TAG, Made, find_stale, in_flight, request_key
-from audience_assets.assets.sync_day import newest_day
+from audience_assets.assets.sync_day import SyncDays
 from audience_assets.audiences.watermark import source_version
 from audience_assets.errors import AudienceError
 from audience_assets.project.project import Project
@@ -80,7 +80,7 @@ def _ask(context: dg.SensorEvaluationContext, segments: Sequence[Made]) -> list[
 
 
 def stale_lists_sensor(
-    destination: str, lists: Sequence[Made], segments: Sequence[Made], days: dg.DailyPartitionsDefinition
+    destination: str, lists: Sequence[Made], segments: Sequence[Made], days: SyncDays
 ) -> dg.SensorDefinition:
     """Asks for the lists of one destination that do not hold the newest audience, all in one run."""
 
@@ -92,7 +92,7 @@ def stale_lists_sensor(
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def stale_lists(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        return request_stale(context.instance, destination, lists, segments, newest_day(days))
+        return request_stale(context.instance, destination, lists, segments, days.newest())
 
     return stale_lists
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import sqlalchemy as sa
 
-from audience_assets.assets.sync_day import newest_day, sync_days
 from audience_assets.sandbox import Sandbox
 from audience_assets.sandbox.klaviyo import KlaviyoAccount
 
 KEY = "pk_never_to_be_seen_0123456789"
 PEOPLE = 30
-DAYS = sync_days("Europe/Paris", date(2026, 1, 1))
 
 FILES = {
     "project.yaml": """
@@ -87,6 +86,10 @@ CUSTOMERS = sa.Table(
 )
 
 
+def newest_day() -> str:
+    return datetime.now(ZoneInfo("Europe/Paris")).date().isoformat()
+
+
 def address(number: int) -> str:
     return f"person{number}@shop-customers.com"
 
@@ -130,7 +133,7 @@ class Shop:
         return job.execute_in_process(
             instance=self.instance,
             asset_selection=keys,
-            partition_key=(partition or newest_day(DAYS)) if partitioned else None,
+            partition_key=(partition or newest_day()) if partitioned else None,
             run_config={"ops": ops or {}},
             raise_on_error=False,
         )

@@ -8,8 +8,7 @@ import dagster as dg
 import pytest
 
 from audience_assets import build_definitions
-from audience_assets.assets.sync_day import newest_day
-from audience_assets_tests.assets.shop import DAYS, Shop, write_project
+from audience_assets_tests.assets.shop import Shop, newest_day, write_project
 
 WAREHOUSE, STALE = "warehouse_changes", "klaviyo_stale_lists"
 
@@ -40,7 +39,7 @@ def test_a_first_look_asks_for_the_segments_and_then_for_the_lists(shop: Shop) -
     assert shop.materialize(*asked(request)).success
     [delivery] = shop.tick(STALE).run_requests
     assert asked(delivery) == {"klaviyo/news", "klaviyo/best"}
-    assert delivery.partition_key == newest_day(DAYS)
+    assert delivery.partition_key == newest_day()
 
 
 def test_sources_are_reported_when_their_watermark_moves(shop: Shop) -> None:
@@ -155,10 +154,10 @@ def test_the_trigger_decides_who_starts_a_delivery(
     ],
 )
 def test_schedules_ask_for_their_lists_on_the_newest_day(shop: Shop, name: str, cron: str, lists: set[str]) -> None:
-    schedule = shop.definitions.resolve_schedule_def(name)
-    assert (schedule.cron_schedule, schedule.execution_timezone) == (cron, "Europe/Paris")
     # A quarter to midnight in Greenwich is tomorrow in Paris.
     at = datetime(2026, 11, 20, 23, 45, tzinfo=UTC)
+    schedule = shop.definitions.resolve_schedule_def(name)
+    assert (schedule.cron_schedule, schedule.execution_timezone) == (cron, "Europe/Paris")
     repository = shop.definitions.get_repository_def()
     with dg.build_schedule_context(
         instance=shop.instance, scheduled_execution_time=at, repository_def=repository
@@ -167,5 +166,5 @@ def test_schedules_ask_for_their_lists_on_the_newest_day(shop: Shop, name: str, 
     assert request.partition_key == "2026-11-21"
     job = shop.definitions.resolve_job_def(f"{name}_job")
     assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == lists
-    result = job.execute_in_process(instance=shop.instance, partition_key=newest_day(DAYS))
+    result = job.execute_in_process(instance=shop.instance, partition_key=newest_day())
     assert result.success
