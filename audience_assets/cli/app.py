@@ -21,6 +21,7 @@ COMMANDS = {
     "status": "what each list holds and how its last sync went",
     "rejections": "who was refused and why",
     "reconcile": "compare a list at the vendor with what we know of it",
+    "forget": "erase a person from our state, and keep a proof",
     "explain": "every setting of an activation and where it comes from",
     "doctor": "try the warehouse, credentials, scopes and lists",
     "sandbox": "a local Klaviyo to try things on",

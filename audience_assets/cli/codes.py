@@ -11,7 +11,7 @@ class Code(IntEnum):
     OK = 0
     FAILED = 1  # a problem was found, or a delivery failed
     MISTAKE = 2  # the command line or the project is wrong
-    GUARDED = 3  # a guard stopped the plan and nothing was sent
+    GUARDED = 3  # a guard stopped it: nothing was sent, or erased
     PARTIAL = 4  # delivered, but some rows are decided anew by the next sync
     INTERRUPTED = 130
 
@@ -21,7 +21,7 @@ Exit codes:
   0    done
   1    a problem was found, or a delivery failed
   2    the command line or the project is wrong
-  3    a guard stopped the plan, nothing was sent
+  3    a guard stopped it, nothing was sent or erased
   4    delivered in part, the next sync does the rest
   130  interrupted
 """
