@@ -16,13 +16,11 @@ def compare(shop: Shop, *, apply: bool = False) -> dg.ExecuteInProcessResult:
     )
 
 
-def observed(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
-    """List -> what was observed of it."""
-    events = [event.event_specific_data for event in result.all_events if event.is_asset_observation]
-    observations = [each.asset_observation for each in events if hasattr(each, "asset_observation")]
-    return {
-        each.asset_key.path[-1]: {name: value.value for name, value in each.metadata.items()} for each in observations
-    }
+def observed(shop: Shop, name: str) -> dict[str, Any] | None:
+    """What was last observed of a list."""
+    records = shop.instance.fetch_observations(dg.AssetKey(["klaviyo", name]), limit=1).records
+    found = records[0].asset_observation if records else None
+    return {key: value.value for key, value in found.metadata.items()} if found else None
 
 
 def take_off(shop: Shop, number: int) -> None:
@@ -37,16 +35,20 @@ def test_every_list_that_was_delivered_is_compared(shop: Shop) -> None:
     before = shop.writes()
     result = compare(shop)
     assert result.success
-    counts = observed(result)
-    assert set(counts) == {"news"}, "the other list does not exist yet"
-    assert (counts["news"]["at_vendor"], counts["news"]["in_both"]) == (PEOPLE, PEOPLE)
+    counts = observed(shop, "news")
+    assert counts is not None
+    assert (counts["at_vendor"], counts["in_both"]) == (PEOPLE, PEOPLE)
+    assert observed(shop, "best") is None, "that list does not exist yet"
     assert shop.writes() == before
 
 
 def test_nothing_starts_a_comparison_by_itself(shop: Shop) -> None:
-    jobs = {schedule.job_name for schedule in shop.definitions.schedules or []}
-    jobs |= {target.job_name for sensor in shop.definitions.sensors or [] for target in sensor.targets}
-    assert "reconcile_klaviyo" not in jobs
+    repository = shop.definitions.get_repository_def()
+    started = {each.job_name for each in repository.schedule_defs}
+    started |= {target.job_name for each in repository.sensor_defs for target in each.targets}
+    assert started
+    assert "reconcile_klaviyo" in repository.job_names
+    assert "reconcile_klaviyo" not in started
 
 
 def test_a_run_tells_of_nobody_by_name(shop: Shop) -> None:
