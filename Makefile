@@ -18,8 +18,8 @@ demo: .venv/installed ## a shop's day: warehouse, segments, lists kept equal to 
 ui: .venv/installed ## Dagster and the Klaviyo sandbox, until Ctrl-C
 	@$(BIN)/audience-assets ui
 
-test: .venv/installed-test ## the whole suite, on SQLite, DuckDB and a Postgres of its own
-	$(BIN)/python -m pytest
+test: .venv/installed-test ## the whole suite on every core, on SQLite, DuckDB and Postgres servers of its own
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
 check: .venv/installed-test ## style and types
 	$(BIN)/ruff check .

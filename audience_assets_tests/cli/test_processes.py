@@ -108,6 +108,7 @@ def children(pid: int) -> list[str]:
     return below
 
 
+@pytest.mark.long
 def test_ui_shows_a_project_and_stops_with_everything_it_started(project: Path) -> None:
     ports = (free_port(), free_port())
     arguments = ("--project", str(project), "--port", ports[0], "--sandbox-port", ports[1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import multiprocessing
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +24,8 @@ from audience_assets.destinations.limits import (
 )
 from audience_assets.warehouse.engine import open_warehouse
 from audience_assets.warehouse.slots import PostgresSlotLog, SqliteSlotLog, open_slot_log
+from audience_assets_tests.destinations.reserving import reserve_many
+from audience_assets_tests.processes import PROCESSES
 
 LARGE = Endpoint("large", (RateWindow(75, 1), RateWindow(750, 60)))
 MEDIUM = Endpoint("medium", (RateWindow(10, 1), RateWindow(150, 60)))
@@ -221,17 +222,11 @@ def test_threads_share_one_quota(shared_log: Callable[[], SlotLog]) -> None:
     assert all(hours.count(hour) == 10 for hour in range(8))
 
 
-def _reserve_many(path: str, threads: int, calls: int) -> None:
-    log = SqliteSlotLog(Path(path))
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda _: log.reserve("key", (RateWindow(25, 3600),), FOR_EVER), range(calls)))
-
-
 @pytest.mark.parametrize(("processes", "threads"), [(4, 1), (1, 4)])
 def test_processes_share_one_quota(tmp_path: Path, processes: int, threads: int) -> None:
     path, calls = tmp_path / "calls.db", 50
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_reserve_many, args=(str(path), threads, calls)) for _ in range(processes)]
+    arguments = (str(path), threads, calls, RateWindow(25, 3600), FOR_EVER)
+    workers = [PROCESSES.Process(target=reserve_many, args=arguments) for _ in range(processes)]
     for worker in workers:
         worker.start()
     for worker in workers:

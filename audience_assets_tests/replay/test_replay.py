@@ -21,6 +21,7 @@ FIRST, DAYS = 70, 40
 OBJECTION = FIRST + 2
 
 
+@pytest.mark.long
 def test_forty_days_of_a_real_shop(retail: Retail, url: str, tmp_path: Path) -> None:
     with open_replay(retail, url, tmp_path / "project", objection_day=OBJECTION) as replay:
         replay.load(FIRST - 1)

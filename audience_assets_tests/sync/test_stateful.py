@@ -63,10 +63,11 @@ class KlaviyoList(RuleBasedStateMachine):
 
     sandbox: Sandbox
     clock: TickingClock
+    parent: Path
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory(prefix="audience-stateful-")
+        self.folder = tempfile.TemporaryDirectory(dir=self.parent)
         self.people: dict[int, Person] = {}
         self.audience: set[int] = set()
         self.ever: set[str] = set()
@@ -244,7 +245,7 @@ class KlaviyoList(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def machine() -> Iterator[type[KlaviyoList]]:
+def machine(tmp_path: Path) -> Iterator[type[KlaviyoList]]:
     """The machine with a vendor to talk to."""
     clock = TickingClock()
     vendor = KlaviyoSandbox(rate_limits=False, switches=KlaviyoSwitches(consent_delay=0.0))
@@ -253,10 +254,11 @@ def machine() -> Iterator[type[KlaviyoList]]:
         class Connected(KlaviyoList):
             pass
 
-        Connected.sandbox, Connected.clock = sandbox, clock
+        Connected.sandbox, Connected.clock, Connected.parent = sandbox, clock, tmp_path
         yield Connected
 
 
+@pytest.mark.long
 def test_any_history(machine: type[KlaviyoList]) -> None:
     run_state_machine_as_test(machine, settings=SETTINGS)
 
