@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from audience_assets.destinations.base import DestinationType
 from audience_assets.project.project import Project
 
+SHOWN = 12
+
 
 @dataclass(frozen=True, slots=True)
 class Caution:
-    """One such trap, and the activations that it is about."""
+    """One such trap, and the activations that it is about; the message names the first dozen."""
 
     check: str
     activations: tuple[str, ...]
@@ -38,9 +40,12 @@ def _shared_opt_outs(project: Project, types: Mapping[str, DestinationType]) -> 
         shared = {channel: names for channel, names in channels.items() if len(names) > 1}
         if shared:
             names = tuple(dict.fromkeys(name for each in shared.values() for name in each))
-            yield Caution(
-                "shared opt-out", names, f"{', '.join(names)} share an account and {', '.join(shared)}. {why}"
-            )
+            yield Caution("shared opt-out", names, f"{_listed(names)} share an account and {', '.join(shared)}. {why}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - SHOWN
+    return f"{', '.join(names[:SHOWN])} and {more} more" if more > 0 else ", ".join(names)
 
 
 def _account(project: Project, destination: str, kind: DestinationType) -> str:

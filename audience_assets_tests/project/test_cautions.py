@@ -42,6 +42,14 @@ def test_lists_of_one_account_that_share_channels_are_named(shop: Path) -> None:
     assert "global-unsubscribe setting" in found.message
 
 
+def test_a_long_row_of_names_is_cut(shop: Path) -> None:
+    for number in range(20):
+        add(shop, f"list_{number}", channels="[email]")
+    [found] = cautions(shop)
+    assert len(found.activations) == 21
+    assert "list_18 and 9 more share" in found.message
+
+
 def test_lists_of_different_channels_do_not_touch_each_other(shop: Path) -> None:
     add(shop, "first", channels="[sms]")
     assert cautions(shop) == []
