@@ -54,10 +54,12 @@ class Statement:
 
 
 def complete(build: Callable[[], Built], statement: Statement) -> Built:
-    """Build twice: the first time tells which measures the grouped CTEs need."""
+    """Build twice: the first time tells which measures the grouped CTEs need. Without any, it is all there is."""
     statement.discovering = True
-    build()
+    built = build()
     statement.discovering = False
+    if not statement.measures:
+        return built
     statement.ctes.clear()
     return build()
 

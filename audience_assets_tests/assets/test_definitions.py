@@ -134,6 +134,18 @@ def test_a_folder_without_a_project_is_told(monkeypatch: pytest.MonkeyPatch, tmp
         defs()
 
 
+def test_a_code_location_reads_its_project_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dagster asks twice while it loads one."""
+    from audience_assets.definitions import defs
+
+    monkeypatch.setenv("AUDIENCE_PROJECT", str(folder))
+    first = defs()
+    assert "klaviyo/news" in specs(first)
+    assert defs() is first
+    monkeypatch.delenv("AUDIENCE_PROJECT")
+    assert "klaviyo/news" not in specs(defs())
+
+
 def test_no_secret_in_what_dagster_keeps(definitions: dg.Definitions) -> None:
     job = definitions.resolve_implicit_global_asset_job_def()
     snapshot = dg.serialize_value(job.get_job_snapshot())
