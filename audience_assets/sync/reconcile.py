@@ -160,28 +160,32 @@ class _Comparison:
         connection.execute(table.insert().values(**values))
         return found
 
-    def _standing(self) -> sa.ColumnElement[str]:
-        """What became of a member whom the ledger has in the list."""
-        ledger = self.tables.ledger
+    def _judged(self) -> sa.Subquery:
+        """identifier and standing: what became of each member whom the ledger has in the list."""
+        ledger, known = self.tables.ledger, self.remote.known
+        listed = sa.select(known.c.identifier).distinct().subquery("listed")
         settled = sa.literal(self.at - self.settling, ledger.c.synced_at.type)
         unseen = [(ledger.c.listed_at.is_(None), UNCONFIRMED)] if self.target.confirms else []
-        return sa.case(
+        standing = sa.case(
             (ledger.c.status == IN_DOUBT, UNDECIDED),
-            (self.remote.lists(ledger), IN_BOTH),
+            (listed.c.identifier.is_not(None), IN_BOTH),
             (ledger.c.synced_at > settled, UNDECIDED),
             *unseen,
             else_=MISSING,
         )
+        # Joined: not every warehouse takes EXISTS elsewhere than in WHERE.
+        pairs = ledger.outerjoin(listed, listed.c.identifier == ledger.c.identifier)
+        query = sa.select(ledger.c.identifier, standing.label("standing")).select_from(pairs)
+        return query.where(ledger.c.status.in_(IN_LIST)).subquery("judged")
 
     def _count(self, connection: Connection) -> dict[str, int]:
-        ledger = self.tables.ledger
-        judged = sa.select(self._standing().label("standing")).where(ledger.c.status.in_(IN_LIST)).subquery("judged")
+        judged = self._judged()
         query = sa.select(judged.c.standing, sa.func.count()).group_by(judged.c.standing)
         return {str(row[0]): int(row[1]) for row in connection.execute(query)}
 
     def _apply(self, connection: Connection) -> None:
-        ledger = self.tables.ledger
-        missing = (ledger.c.status == MEMBER) & (self._standing() == MISSING)
+        ledger, judged = self.tables.ledger, self._judged()
+        missing = ledger.c.identifier.in_(sa.select(judged.c.identifier).where(judged.c.standing == MISSING))
         # Absent and due is what an entrant is whom the vendor did not know: a full addition, with consent read first.
         # Not seen any more: who must confirm again is not asked a second time.
         again = {"status": ABSENT, "recheck": Recheck.NEXT_SYNC.value, "due": 1, "listed_at": None}

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import operators
-from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.compiler import GenericTypeCompiler, SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 
@@ -44,3 +44,12 @@ def _null_safe(element: sa.BinaryExpression[Any], compiler: SQLCompiler, **kw: A
     if element.operator is operators.is_not_distinct_from:
         return compiler.process(same, **kw)
     return str(compiler.visit_binary(element, **kw))  # type: ignore[no-untyped-call]
+
+
+@compiles(sa.String, "redshift")
+def _long_text(element: sa.String, compiler: GenericTypeCompiler, **kw: Any) -> str:
+    """A VARCHAR without a length holds 256 bytes, and a cast to it cuts what is longer without a word.
+
+    https://docs.aws.amazon.com/redshift/latest/dg/r_Character_types.html
+    """
+    return str(compiler.visit_VARCHAR(sa.VARCHAR(element.length or 65_535), **kw))

@@ -16,6 +16,8 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import DDLCompiler
 
 from audience_assets.errors import WarehouseError
 from audience_assets.warehouse.column_types import FIELD_TYPES, KEY_TYPES, UtcDateTime
@@ -295,6 +297,7 @@ class State:
                 sa.Column(f"{channel}_status", sa.String),
                 sa.Column(f"{channel}_at", UtcDateTime),
                 sa.Column(f"{channel}_own", UtcDateTime),
+                sa.Column(f"{channel}_own_address", sa.String),
             )
         ]
         change = self._table(
@@ -327,12 +330,22 @@ def decode_columns(text: str) -> list[MappedColumn]:
     return [MappedColumn(*row) for row in json.loads(text)]
 
 
+class _AddColumn(sa.schema.ExecutableDDLElement):
+    """ALTER TABLE ... ADD COLUMN, which SQLAlchemy leaves to migration tools."""
+
+    def __init__(self, column: sa.Column[Any]) -> None:
+        self.column = column
+
+
+@compiles(_AddColumn)
+def _add_column(element: _AddColumn, compiler: DDLCompiler, **kw: Any) -> str:
+    column, names = element.column, compiler.preparer
+    kind = compiler.dialect.type_compiler_instance.process(column.type, **kw)
+    return f"ALTER TABLE {names.format_table(column.table)} ADD COLUMN {names.format_column(column)} {kind}"
+
+
 def ensure_columns(connection: Connection, table: sa.Table, present: set[str]) -> None:
     """Add the columns that a table lacks, by a changed mapping or a newer release; they are NULL in its rows."""
-    preparer = connection.dialect.identifier_preparer
     for column in table.columns:
         if column.name not in present:
-            kind = column.type.compile(dialect=connection.dialect)
-            connection.exec_driver_sql(
-                f"ALTER TABLE {preparer.format_table(table)} ADD COLUMN {preparer.format_column(column)} {kind}"
-            )
+            connection.execute(_AddColumn(column))

@@ -99,6 +99,11 @@ class _BigQueryTypes(GenericTypeCompiler):
 
 
 class _BigQueryCompiler(_Compiler):
+    compound_keywords = {  # noqa: RUF012
+        key: word if word.endswith(" ALL") else f"{word} DISTINCT"
+        for key, word in SQLCompiler.compound_keywords.items()
+    }
+
     def visit_mod_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
         del operator
         return f"MOD({self.process(binary.left, **kw)}, {self.process(binary.right, **kw)})"

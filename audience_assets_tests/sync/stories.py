@@ -1,0 +1,162 @@
+"""What can happen to a list, told once: each kind of plan, answer and interruption, on any warehouse."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from audience_assets.destinations.base import ListMissing, ListRef
+from audience_assets.project.activations import Guard
+from audience_assets.sync import (
+    GuardTripped,
+    latest_reconciliations,
+    latest_syncs,
+    open_rejections,
+    plan_sync,
+    reconcile,
+    rejected_rows,
+)
+from audience_assets_tests.sync.declared import GUEST_CHOICES, GUESTS, PURCHASES, open_bakery
+from audience_assets_tests.sync.fragile import DEAD_PROCESS, Killed
+from audience_assets_tests.sync.vendor import PlainVendor, now, plain_destination
+from audience_assets_tests.sync.world import Person, World, make_world
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ACTIVATION = """
+mapping:
+  identifiers: {email: email}
+  fields: {visits: visits, spent: spent}
+consent: {history: {model: guest_choices}}
+options: {consent: true}
+guard: {min_size: 0, max_removed_percent: 100}
+"""
+
+
+def people(*keys: int, city: str = "paris") -> dict[int, Person]:
+    return {key: (f" P{key}@Example.com", city, key) for key in keys}
+
+
+def life_of_a_list(folder: Path, engine: sa.Engine) -> None:
+    """Consent in a column of the users: first sync to recreated list."""
+    guard = Guard(min_size=1, max_removed_percent=60)
+    world = make_world(folder, engine, guard=guard, consent=True, batch=4)
+    world.vendor.refuse("p2@example.com")
+    world.vendor.forget("p3@example.com")
+    everybody = people(*range(1, 13)) | {13: (" p1@example.com", "nice", 1), 14: (None, "nice", 1), 15: (" ", "x", 2)}
+    world.set_people(everybody, range(1, 16))
+    plan_sync(world.runtime, "vips", as_of=now(), sample=2)
+    first = world.sync()
+    assert (first.rejected, first.absent, first.counts.duplicates) == (1, 1, 1)
+
+    _consent_again(world)
+    changed = people(*range(4, 21), city="nice") | {2: ("p2@example.com", "x", 1), 5: ("p6@example.com", "x", 1)}
+    changed |= {6: ("p5@example.com", "x", 1), 7: ("seven@example.com", "x", 1), 8: ("p9@example.com", "x", 1)}
+    world.set_people(changed, range(2, 18))
+    _consent_again(world)
+    calls = len(world.vendor.calls())
+    world.vendor.fail({calls + 1: "before", calls + 3: "after"})
+    churned = world.sync()
+    assert churned.retry
+    assert churned.removed or churned.added
+
+    world.set_people(changed, range(4, 19))
+    _interrupted(world)
+    recovered = world.sync()
+    assert recovered.recovered
+    _stopped_by_a_guard(world, changed)
+    _recreated(world)
+    _with_another_field(world)
+    _compared(world)
+    assert latest_syncs(world.runtime)["vips"]["state"] == "delivered"
+    assert latest_reconciliations(world.runtime)["vips"]["applied"]
+    open_rejections(world.runtime, "vips")
+    rejected_rows(world.runtime, "vips", 10)
+
+
+def _consent_again(world: World) -> None:
+    with world.runtime.engine.begin() as connection:
+        connection.execute(world.users.update().values(consent_at=datetime.now(UTC).replace(tzinfo=None)))
+
+
+def _interrupted(world: World) -> None:
+    """The process ends between a call and its answer."""
+    calls = len(world.vendor.calls())
+
+    def dead(*_: Any) -> None:
+        if len(world.vendor.calls()) > calls:
+            raise Killed
+
+    sa.event.listen(world.runtime.engine, "before_cursor_execute", dead)
+    try:
+        with pytest.raises(Killed):
+            world.sync()
+    finally:
+        sa.event.remove(world.runtime.engine, "before_cursor_execute", dead)
+    registry = world.runtime.state.destination_list
+    with world.runtime.engine.begin() as connection:
+        owner = f"{socket.gethostname()}|{DEAD_PROCESS}|killed"
+        connection.execute(registry.update().values(lease_owner=owner))
+
+
+def _stopped_by_a_guard(world: World, everybody: dict[int, Person]) -> None:
+    world.set_people(everybody, range(16, 19))
+    with pytest.raises(GuardTripped) as stopped:
+        world.sync()
+    world.sync(approve=stopped.value.plan.fingerprint)
+
+
+def _recreated(world: World) -> None:
+    world.vendor.delete_list()
+    world.set_people(people(1, 2), (1, 2))
+    with pytest.raises((ListMissing, GuardTripped)):
+        world.sync()
+    world.sync(recreate=True)
+
+
+def _with_another_field(world: World) -> None:
+    activation = world.runtime.project.effective["vips"]
+    mapping = activation.mapping.model_copy(update={"fields": {**activation.mapping.fields, "seen": "consent_at"}})
+    world.runtime.project.effective["vips"] = activation.model_copy(update={"mapping": mapping})
+    _consent_again(world)
+    world.sync()
+
+
+class Confirming(PlainVendor):
+    """Whoever is added joins once they answer a message."""
+
+    def get_list(self, list_id: str) -> ListRef:
+        return replace(super().get_list(list_id), confirms=True)
+
+
+def _compared(world: World) -> None:
+    kind = plain_destination()
+    services = {n: replace(s, connect=lambda _: Confirming(world.vendor.path)) for n, s in kind.services.items()}
+    world.runtime.destinations = {"plain": replace(kind, services=services)}
+    assert reconcile(world.runtime, "vips", settling=timedelta(0), apply=True).in_both
+
+
+def life_of_a_declared_list(folder: Path, engine: sa.Engine) -> None:
+    """Consent in a table of events, a calculated field among the mapped ones, the segment computed before each sync."""
+    bakery = open_bakery(folder, engine, ACTIVATION)
+    with bakery.runtime:
+        guests = [{"id": key, "email": f"g{key}@example.com", "household": 1, "visits": 1} for key in range(1, 9)]
+        bakery.insert(GUESTS, *guests)
+        bakery.insert(PURCHASES, {"id": 1, "guest": 1, "amount": 2.5, "bought_at": NOON})
+        _choose(bakery, 1, 1, "subscribed", NOON)
+        assert bakery.sync(NOON + timedelta(hours=1)).added == len(guests)
+        with bakery.runtime.engine.begin() as connection:
+            connection.execute(GUESTS.update().where(GUESTS.c.id > 6).values(visits=0))
+        bakery.insert(GUESTS, {"id": 9, "email": "g9@example.com", "household": 1, "visits": 1})
+        _choose(bakery, 2, 9, "unsubscribed", NOON)
+        changed = bakery.sync(NOON + timedelta(hours=2))
+        assert (changed.added, changed.removed) == (1, 2)
+
+
+def _choose(bakery: Any, number: int, guest: int, status: str, at: datetime) -> None:
+    bakery.insert(GUEST_CHOICES, {"id": number, "guest": guest, "channel": "email", "status": status, "chosen_at": at})
