@@ -1,23 +1,32 @@
 """What may be sent: the newest consent our side knows of each person about to be opted in.
 
-Evidence belongs to an address, not to a row: when two users share one, the newest entry of either decides,
-and of two entries at the same instant an opt-out wins.
+Evidence belongs to an address, not to a row: when two users share one, the newest entry of either decides, and of
+two entries at the same instant an opt-out wins. An opt-out without a readable time stands, because nothing can be
+shown to be newer; an opt-in without one, or dated in the future, outweighs nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from audience_assets.destinations.base import Operation
 from audience_assets.project.activations import ConsentEvents, ConsentSettings
 from audience_assets.warehouse.column_types import UtcDateTime
+from audience_assets.warehouse.moments import spelled_alike
 
 OPTED_IN = "opted_in"
 OPTED_OUT = "opted_out"
+# A status that the project gives no meaning. Of entries at one instant the last in the alphabet wins.
+UNCLEAR = "opted_neither"
 SUBSCRIBED = "subscribed"
 UNSUBSCRIBED = "unsubscribed"
 # Ranks are compared with `< SECOND`: `= 1` makes SQLite index the rank instead of the identifier it then joins on.
@@ -25,77 +34,105 @@ SECOND = 2
 OPTED_IN_HERE = (Operation.ADD.value, Operation.UPDATE.value)
 WRITTEN_HERE = (*OPTED_IN_HERE, Operation.REMOVE.value)
 
+Column = sa.ColumnElement[Any]
 
+
+@dataclass(frozen=True)
+class ChannelAddress:
+    """What a channel reaches people by, normalised: of a row of the users model, and of a ledger or change row."""
+
+    of_user: sa.ColumnElement[str]
+    of_row: Callable[[sa.FromClause], sa.ColumnElement[str]]
+
+
+@dataclass(frozen=True)
 class EvidenceSource:
-    """Where consent is found for one users model: columns of it, a consent events model, or both."""
+    """Where consent is found for one users model: columns of it, a consent events model, or both.
 
-    def __init__(
-        self,
-        settings: ConsentSettings,
-        users: sa.FromClause,
-        identifier: sa.ColumnElement[str],
-        column: Callable[[str], sa.ColumnElement[Any]],
-        events: sa.FromClause | None = None,
-        event_join: sa.ColumnElement[bool] | None = None,
-    ) -> None:
-        self._settings = settings
-        self._users = users
-        self._identifier = identifier
-        self._column = column
-        self._events = events
-        self._event_join = event_join
+    `column` gives a field of the users model. Consents after `now` are yet to come.
+    """
+
+    settings: ConsentSettings
+    users: sa.FromClause
+    addresses: Mapping[str, ChannelAddress]
+    column: Callable[[str], Column]
+    now: datetime
+    events: sa.FromClause | None = None
+    event_join: sa.ColumnElement[bool] | None = None
 
     def newest(self, channel: str, among: sa.Select[Any], event_time: str | None) -> sa.Subquery | None:
-        """identifier, status, at: one row an identifier, of those in `among`; None if nothing is mapped."""
+        """address, status, at: one row an address, of those in `among`; None if nothing is mapped.
+
+        `status` is NULL where the newest entry says neither; `at` is NULL then, and of an undated opt-out.
+        """
         parts: list[sa.Select[Any]] = []
-        field = self._settings.consent_at.get(channel)
+        address = self.addresses[channel].of_user
+        field = self.settings.consent_at.get(channel)
         if field:
-            at = self._column(field)
-            parts.append(
-                sa.select(self._identifier.label("identifier"), sa.literal(OPTED_IN).label("status"), _instant(at))
-                .select_from(self._users)
-                .where(at.is_not(None), self._identifier.in_(among))
-            )
-        history = self._settings.history
-        if history and self._events is not None and self._event_join is not None and event_time:
-            parts.append(self._from_events(history, channel, among, event_time))
+            entry = (address.label("address"), sa.literal(OPTED_IN).label("status"), _instant(self.column(field)))
+            parts.append(sa.select(*entry).select_from(self.users).where(address.in_(among)))
+        history = self.settings.history
+        if history and event_time:
+            parts.append(self._from_events(history, channel, address, event_time).where(address.in_(among)))
         if not parts:
             return None
-        every = (sa.union_all(*parts) if len(parts) > 1 else parts[0]).subquery("every_consent")
-        rank = sa.func.row_number().over(
-            partition_by=every.c.identifier, order_by=[every.c.at.desc(), every.c.status.desc()]
-        )
-        ranked = sa.select(every.c.identifier, every.c.status, every.c.at, rank.label("rank")).subquery(
-            "ranked_consent"
-        )
-        return (
-            sa.select(ranked.c.identifier, ranked.c.status, ranked.c.at)
-            .where(ranked.c.rank < SECOND)
-            .subquery("newest")
-        )
+        return self._first((sa.union_all(*parts) if len(parts) > 1 else parts[0]).subquery("every_consent"))
 
-    def _from_events(
-        self, history: ConsentEvents, channel: str, among: sa.Select[Any], event_time: str
-    ) -> sa.Select[Any]:
-        assert self._events is not None and self._event_join is not None  # noqa: S101
-        events = self._events
-        status = events.c[history.status]
-        known = sa.case((status.in_(history.opted_in), OPTED_IN), (status.in_(history.opted_out), OPTED_OUT))
-        at = events.c[event_time]
-        return (
-            sa.select(self._identifier.label("identifier"), known.label("status"), _instant(at))
-            .select_from(self._users.join(events, self._event_join))
-            .where(
-                events.c[history.channel] == channel,
-                status.in_([*history.opted_in, *history.opted_out]),
-                at.is_not(None),
-                self._identifier.in_(among),
-            )
+    def _first(self, every: sa.Subquery) -> sa.Subquery:
+        undated_opt_out = every.c.at.is_(None) & (every.c.status == OPTED_OUT)
+        to_come = (every.c.status == OPTED_IN) & (every.c.at > sa.literal(self.now, UtcDateTime()))
+        weight = sa.case((undated_opt_out, 0), (to_come, 2), else_=1)
+        order = [weight, every.c.at.desc(), every.c.status.desc()]
+        rank = sa.func.row_number().over(partition_by=every.c.address, order_by=order)
+        ranked = sa.select(*every.c, rank.label("rank")).where(every.c.at.is_not(None) | undated_opt_out)
+        best = ranked.subquery("ranked_consent")
+        clear = best.c.status != UNCLEAR
+        columns = (
+            best.c.address,
+            sa.case((clear, best.c.status)).label("status"),
+            sa.type_coerce(sa.case((clear, best.c.at)), UtcDateTime()).label("at"),
         )
+        return sa.select(*columns).where(best.c.rank < SECOND).subquery("newest")
+
+    def _from_events(self, history: ConsentEvents, channel: str, address: Column, event_time: str) -> sa.Select[Any]:
+        assert self.events is not None and self.event_join is not None  # noqa: S101
+        said = _word(self.events.c[history.status])
+        status = sa.case(
+            (said.in_([each.strip().lower() for each in history.opted_in]), OPTED_IN),
+            (said.in_([each.strip().lower() for each in history.opted_out]), OPTED_OUT),
+            else_=UNCLEAR,
+        )
+        entry = (address.label("address"), status.label("status"), _instant(self.events.c[event_time]))
+        joined = self.users.join(self.events, self.event_join)
+        return sa.select(*entry).select_from(joined).where(_word(self.events.c[history.channel]) == channel)
 
 
-def _instant(at: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    return sa.type_coerce(at, UtcDateTime()).label("at")
+def _word(column: Column) -> Column:
+    """A channel or a status whatever its capitals and blanks: no opt-out may be overlooked for them."""
+    text = column if isinstance(column.type, sa.String) else sa.cast(column, sa.String)
+    return sa.func.lower(sa.func.trim(text), type_=sa.String())
+
+
+def _instant(at: Column) -> Column:
+    """Comparable in every warehouse: SQLite holds times as text in whatever spelling, and text that is no time."""
+    return sa.type_coerce(_Dated(spelled_alike(at, "timestamp")), UtcDateTime()).label("at")
+
+
+class _Dated(FunctionElement[Any]):
+    """`(time)`: NULL where SQLite takes a small number for days since 4714 BC."""
+
+    name = "dated"
+    inherit_cache = True
+
+
+@compiles(_Dated)
+def _as_it_is(element: _Dated, compiler: SQLCompiler, **kw: Any) -> str:
+    return compiler.process(next(iter(element.clauses)), **kw)
+
+
+@compiles(_Dated, "sqlite")
+def _without_years_before_christ(element: _Dated, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"nullif(max({compiler.process(next(iter(element.clauses)), **kw)}, '0001'), '0001')"
 
 
 def fill_evidence(
@@ -106,14 +143,15 @@ def fill_evidence(
     event_time: str | None,
 ) -> None:
     """Write the newest consent of everybody about to be opted in into the change table."""
-    among = sa.select(change.c.identifier).where(change.c.operation.in_(OPTED_IN_HERE))
+    entering = change.c.operation.in_(OPTED_IN_HERE)
     for channel in channels:
-        newest = source.newest(channel, among, event_time)
+        address = source.addresses[channel].of_row(change)
+        newest = source.newest(channel, sa.select(address).where(entering, address.is_not(None)), event_time)
         if newest is None:
             continue
         connection.execute(
             change.update()
-            .where(change.c.identifier == newest.c.identifier, change.c.operation.in_(OPTED_IN_HERE))
+            .where(address == newest.c.address, entering)
             .values({f"{channel}_status": newest.c.status, f"{channel}_at": newest.c.at})
         )
 
@@ -123,7 +161,8 @@ def fill_own_opt_outs(
 ) -> None:
     """Tell which present opt-outs are our own: our newest certain write of the channel opted the person out.
 
-    Of those who leave, too: who leaves a second list is opted out by us already, and may still come back.
+    Of those who leave, too: who leaves a second list is opted out by us already, and may still come back. Of them also
+    when we last opted them in: a vendor may be at work on that still.
     """
     for channel in channels:
         ours = (
@@ -139,21 +178,42 @@ def fill_own_opt_outs(
         )
         columns = (
             consent_log.c.identifier,
+            consent_log.c.address,
             consent_log.c.status,
             consent_log.c.changed,
             consent_log.c.logged_at,
         )
         ranked = sa.select(*columns, rank.label("rank")).where(ours).subquery("own_writes")
         latest = (
-            sa.select(ranked.c.identifier, ranked.c.logged_at)
+            sa.select(ranked.c.identifier, ranked.c.address, ranked.c.logged_at)
             .where(ranked.c.rank < SECOND, ranked.c.status == UNSUBSCRIBED, ranked.c.changed)
             .subquery("own_opt_out")
         )
         connection.execute(
             change.update()
             .where(change.c.identifier == latest.c.identifier, change.c.operation.in_(WRITTEN_HERE))
-            .values({f"{channel}_own": latest.c.logged_at})
+            .values({f"{channel}_own": latest.c.logged_at, f"{channel}_own_address": latest.c.address})
         )
+        _fill_own_opt_ins(connection, change, consent_log, destination, channel)
+
+
+def _fill_own_opt_ins(
+    connection: Connection, change: sa.Table, consent_log: sa.Table, destination: str, channel: str
+) -> None:
+    leaving = change.c.operation == Operation.REMOVE.value
+    last = (
+        sa.select(consent_log.c.identifier, sa.func.max(consent_log.c.logged_at).label("at"))
+        .where(consent_log.c.destination == destination, consent_log.c.channel == channel)
+        .where(consent_log.c.status == SUBSCRIBED)
+        .where(consent_log.c.identifier.in_(sa.select(change.c.identifier).where(leaving)))
+        .group_by(consent_log.c.identifier)
+        .subquery("own_opt_in")
+    )
+    connection.execute(
+        change.update()
+        .where(change.c.identifier == last.c.identifier, leaving)
+        .values({f"{channel}_status": OPTED_IN, f"{channel}_at": last.c.at})
+    )
 
 
 def reopen_refused(
@@ -169,19 +229,23 @@ def reopen_refused(
     `rejections` are the list's own. An event is loaded after it happened, often after the refusal, so what counts is
     not when the last attempt was but what was known to it.
     """
-    refused = sa.select(ledger.c.identifier).where(ledger.c.recheck == "when_changed")
-    if not connection.scalar(sa.select(sa.exists(refused))):
+    waits = ledger.c.recheck == "when_changed"
+    if not connection.scalar(sa.select(sa.exists(sa.select(ledger.c.identifier).where(waits)))):
         return
+    refused = ledger.alias("refused")
     for channel in channels:
-        newest = source.newest(channel, refused, event_time)
+        address = source.addresses[channel].of_row(refused)
+        among = sa.select(address).where(refused.c.recheck == "when_changed", address.is_not(None))
+        newest = source.newest(channel, among, event_time)
         if newest is None:
             continue
         known = rejections.c.consent_at
-        same = (newest.c.identifier == rejections.c.identifier) & (rejections.c.channel == channel)
-        outdated = sa.select(rejections.c.identifier).join_from(rejections, newest, same)
-        outdated = outdated.where(known.is_(None) | (newest.c.at > known))
+        same = (refused.c.identifier == rejections.c.identifier) & (rejections.c.channel == channel)
+        outdated = (
+            sa.select(rejections.c.identifier)
+            .select_from(sa.join(refused, rejections, same).join(newest, newest.c.address == address))
+            .where(newest.c.at.is_not(None), known.is_(None) | (newest.c.at > _instant(known)))
+        )
         connection.execute(
-            ledger.update()
-            .where(ledger.c.recheck == "when_changed", ledger.c.identifier.in_(outdated))
-            .values(recheck="next_sync", due=1)
+            ledger.update().where(waits, ledger.c.identifier.in_(outdated)).values(recheck="next_sync", due=1)
         )

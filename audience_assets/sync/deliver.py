@@ -40,6 +40,9 @@ IN_FLIGHT = 16
 # A vendor that fails this many batches in a row is down; the rest waits for the next sync.
 GIVE_UP_AFTER = 3
 
+# What a change row knows of each channel, in the order of `Evidence`.
+EVIDENCE = ("status", "at", "own", "own_address")
+
 
 @dataclass(frozen=True, slots=True)
 class BatchRef:
@@ -170,7 +173,7 @@ def read_members(connection: Connection, tables: ListTables, batch: BatchRef) ->
     if acknowledged:
         columns += [change.c[column.previous] for column in tables.columns]
     evidence_from = len(columns)
-    columns += [change.c[f"{channel}_{part}"] for channel in tables.channels for part in ("status", "at", "own")]
+    columns += [change.c[f"{channel}_{part}"] for channel in tables.channels for part in EVIDENCE]
     query = sa.select(*columns).where(change.c.seq.between(batch.number, batch.last)).order_by(change.c.seq)
     rows = connection.execute(query).all()
     members = [Member(row[0], dict(zip(names, row[2:], strict=False)), row[1]) for row in rows]
@@ -178,5 +181,7 @@ def read_members(connection: Connection, tables: ListTables, batch: BatchRef) ->
         if acknowledged:
             member.previous = dict(zip(names, row[2 + count :], strict=False))
         for number, channel in enumerate(tables.channels):
-            member.evidence[channel] = Evidence(*row[evidence_from + 3 * number : evidence_from + 3 * number + 3])
+            member.evidence[channel] = Evidence(
+                *row[evidence_from + len(EVIDENCE) * number : evidence_from + len(EVIDENCE) * (number + 1)]
+            )
     return members

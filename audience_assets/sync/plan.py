@@ -15,12 +15,19 @@ from sqlalchemy.engine import Connection
 from audience_assets.audiences.catalogue import Catalogue
 from audience_assets.audiences.mapped import mapped_users
 from audience_assets.audiences.planning import expect_large_joins
-from audience_assets.consent.evidence import EvidenceSource, fill_evidence, fill_own_opt_outs, reopen_refused
+from audience_assets.consent.evidence import (
+    ChannelAddress,
+    EvidenceSource,
+    fill_evidence,
+    fill_own_opt_outs,
+    reopen_refused,
+)
 from audience_assets.destinations.base import CallEstimate, ListService, Operation
 from audience_assets.project.activations import EffectiveActivation
 from audience_assets.project.models import FieldType
+from audience_assets.project.service_options import only_channel
 from audience_assets.sync.acknowledge import PLANNED
-from audience_assets.sync.desired import Desired, mapped_fields, wanted_columns
+from audience_assets.sync.desired import Desired, mapped_fields, normalise, wanted_columns
 from audience_assets.sync.diff import ABSENT, IN_DOUBT, IN_LIST, REJECTED, Differ
 from audience_assets.sync.numbers import DELIVERED, Numbering
 from audience_assets.sync.report import PlanCounts
@@ -186,7 +193,27 @@ class Planner:
         if history and events is not None:
             link = self._catalogue.to_many(self.activation.model, history.model)
             join = sa.and_(*(desired.users.c[here] == events.c[there] for here, there in link.on))
-        return EvidenceSource(consent, desired.users, desired.identifier(), lambda f: desired.users.c[f], events, join)
+        return EvidenceSource(
+            consent,
+            desired.users,
+            {channel: self._channel_address(channel, desired) for channel in self.channels},
+            lambda field: desired.users.c[field],
+            self.runtime.now(),
+            events,
+            join,
+        )
+
+    def _channel_address(self, channel: str, desired: Desired) -> ChannelAddress:
+        """A channel's own identifier. The first of several is in the ledger normalised already."""
+        spec, kinds = self.runtime.spec(self.name), desired.identifier_kinds
+        alone = only_channel(spec, self._options, channel)
+        own = spec.identifiers(alone) if alone is not None else ()
+        place = next((kinds.index(kind) for kind in own if kind in kinds), 0)
+        kind, column = kinds[place], desired.identifier_columns[place]
+        address = normalise(kind, desired.values[column])
+        if place == 0:
+            return ChannelAddress(address, lambda row: row.c.identifier)
+        return ChannelAddress(address, lambda row: normalise(kind, row.c[column]))
 
     @property
     def _event_time(self) -> str | None:

@@ -28,7 +28,7 @@ evidences = st.builds(
 
 
 def allowed(held: ChannelConsent, evidence: Evidence, policy: str) -> bool:
-    return objection(held, evidence, policy=policy, channel="email", now=NOW) is None
+    return objection(held, evidence, policy=policy, channel="email", address="ann@example.com", now=NOW) is None
 
 
 @given(consents, evidences)

@@ -75,7 +75,9 @@ class LiveList:
 
     def event(self, user: int, status: str, at: Any, channel: str = "email") -> None:
         """A consent event; `at` is written as it is, in whatever spelling."""
-        columns = {name: sa.column(name) for name in ("id", "user_id", "channel", "status", "at")}
+        columns: dict[str, sa.ColumnClause[Any]] = {
+            name: sa.column(name) for name in ("id", "user_id", "channel", "status", "at")
+        }
         plain = sa.table("consents", *columns.values())
         with self.engine.begin() as connection:
             number = (connection.scalar(sa.select(sa.func.max(CONSENTS.c.id))) or 0) + 1

@@ -29,6 +29,9 @@ class Person:
     def email(self) -> str | None:
         return (self.raw_email or "").strip().lower() or None
 
+    def address(self, channel: str) -> str | None:
+        return self.email if channel == "email" else self.phone
+
     def identifier(self, channels: tuple[str, ...]) -> str:
         """What the ledger knows the person by; "" without one."""
         return self.email or (self.phone if "sms" in channels else None) or ""
@@ -42,18 +45,19 @@ class Verdicts:
     people: Mapping[int, Person]
     _judged: int = 0
 
-    def evidence(self, identifier: str, channel: str) -> tuple[str, datetime] | None:
-        """The newest event of anybody with that identifier; of two at one time the opt-out."""
+    def evidence(self, address: str | None, channel: str) -> tuple[str, datetime] | None:
+        """The newest event of anybody with that address, opt-ins to come last; of two at one time the opt-out."""
+        now = self.list.clock.moment()
         events = [
-            (at, status)
+            (status == "unsubscribed" or at <= now, at, status)
             for person in self.people.values()
-            if person.identifier(self.list.channels) == identifier
+            if address is not None and person.address(channel) == address
             for name, status, at in person.history
             if name == channel
         ]
         if not events:
             return None
-        at, status = max(events)  # "unsubscribed" sorts after "subscribed"
+        _, at, status = max(events)  # "unsubscribed" sorts after "subscribed"
         return status, at
 
     def nobody_was_wronged(self) -> None:
@@ -64,18 +68,10 @@ class Verdicts:
             if entry.origin == "subscribe":
                 before = [e for e in audit[:number] if (e.profile_id, e.channel) == (entry.profile_id, entry.channel)]
                 channel = _channel(entry)
-                evidence = [self.evidence(name, channel) for name in self._identifiers(_address(entry), channel)]
-                assert any(_entitles(each, entry, _standing(before)) for each in evidence), (entry, evidence, before)
+                evidence = self.evidence(_address(entry), channel)
+                assert _entitles(evidence, entry, _standing(before)), (entry, evidence, before)
             assert not entry.escalated, f"unsubscribed from everything: {entry}"
         self._judged = len(audit)
-
-    def _identifiers(self, address: str | None, channel: str) -> set[str]:
-        """Identifiers of people with an address."""
-        return {
-            person.identifier(self.list.channels)
-            for person in self.people.values()
-            if address is not None and address == (person.email if channel == "email" else person.phone)
-        }
 
     def list_is_right(self, wanted: Mapping[str, Person], before_us: Sequence[str], ever: set[str]) -> None:
         held = list(self.list.account.members(self.list.account.list_named(LIST_NAME).id)) if self._exists() else []
@@ -111,7 +107,7 @@ class Verdicts:
     def _check_reason(self, identifier: str, person: Person, row: Mapping[str, Any]) -> None:
         """A reason must have been true when it was written, and nothing in the warehouse may have refuted it since."""
         channel, reason = row["channel"], row["reason"]
-        evidence, now = self.evidence(identifier, channel), self.list.clock.moment()
+        evidence, now = self.evidence(person.address(channel), channel), self.list.clock.moment()
         told = f"{identifier} is kept out for {reason} ({channel}); evidence {evidence}"
         if reason == "history_opt_out":
             assert evidence and evidence[0] == "unsubscribed", told

@@ -35,7 +35,7 @@ from audience_assets.destinations.klaviyo.people import (
     refuse_unusable,
     report,
 )
-from audience_assets.destinations.klaviyo.profiles import Profile, read_profile, write_time
+from audience_assets.destinations.klaviyo.profiles import Profile, alike, read_profile, write_time
 from audience_assets.destinations.klaviyo.resubscribe import consent_time_fault, objection
 from audience_assets.destinations.rows import deliver_rows
 
@@ -98,7 +98,7 @@ class Entering:
             profile = read_profile(resource, self.target.id)
             address = profile.address(channel)
             if address:
-                found[address] = profile
+                found[address] = alike(found[address], profile) if address in found else profile
         return found
 
     def _object(self, people: Sequence[Person], channels: Sequence[str]) -> None:
@@ -109,7 +109,14 @@ class Entering:
                     continue
                 evidence = person.member.evidence.get(channel, _NOTHING_KNOWN)
                 held = person.profiles[channel].consents[channel]
-                issue = objection(held, evidence, policy=self.connection.resubscribe, channel=channel, now=now)
+                issue = objection(
+                    held,
+                    evidence,
+                    policy=self.connection.resubscribe,
+                    channel=channel,
+                    address=person.addresses[channel],
+                    now=now,
+                )
                 if issue is None and history:
                     issue = consent_time_fault(evidence, channel=channel, now=now)
                 if issue is not None:

@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from audience_assets.destinations.base import Misconfigured
 from audience_assets.destinations.identifiers import Refused, normal_phone
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
 
-# Suppressions a new subscription would lift, so each is an opt-out to respect. HARD_BOUNCE and INVALID_EMAIL stay
-# whatever we do and say nothing of the person's will. Klaviyo's texts name spam complaints both ways.
-OPT_OUT_SUPPRESSIONS = frozenset({"UNSUBSCRIBE", "SPAM_COMPLAINT", "SPAM_REPORT", "USER_SUPPRESSED"})
+# Suppressions that say nothing of the person's will: subscribing does not lift them. Every other reason is an opt-out to
+# respect, also one that we have never heard of: of a list's own suppressions Klaviyo documents no reasons at all.
+NO_OPT_OUT = frozenset({"HARD_BOUNCE", "INVALID_EMAIL"})
+# What our unsubscribe call leaves behind; complaints and suppressions by hand are never ours.
+OUR_SUPPRESSIONS = frozenset({"UNSUBSCRIBE", "UNSUBSCRIBED"})
 
 
 @dataclass(slots=True)
@@ -22,6 +25,7 @@ class OptOut:
     """The person, or somebody for them, said no. `at` is None where Klaviyo gives no time."""
 
     at: datetime | None
+    may_be_ours: bool = True
 
 
 @dataclass(slots=True)
@@ -56,7 +60,12 @@ class Profile:
 def read_profile(resource: Mapping[str, Any], list_id: str | None = None) -> Profile:
     """From a `profile` resource fetched with additional-fields subscriptions; list suppressions count for `list_id`."""
     attributes = resource.get("attributes") or {}
-    subscriptions = attributes.get("subscriptions") or {}
+    subscriptions = attributes.get("subscriptions")
+    if not isinstance(subscriptions, dict):
+        # Not knowing of an opt-out is not the same as there being none.
+        raise Misconfigured(
+            "Klaviyo does not tell the consent of profiles; without it nobody can be subscribed safely."
+        )
     email = attributes.get("email")
     return Profile(
         id=str(resource["id"]),
@@ -67,6 +76,14 @@ def read_profile(resource: Mapping[str, Any], list_id: str | None = None) -> Pro
             for channel in ("email", "sms")
         },
     )
+
+
+def alike(first: Profile, second: Profile) -> Profile:
+    """Two profiles with one address, which Klaviyo should not have: the first, and what either says of opting out."""
+    chosen, other = sorted((first, second), key=lambda profile: profile.id)
+    for channel, held in chosen.consents.items():
+        held.opt_outs += other.consents[channel].opt_outs
+    return chosen
 
 
 def _phone(raw: str | None) -> str | None:
@@ -94,12 +111,11 @@ def _opt_outs(
         # Which of the two is the opt-out's is not documented; the later one is the safe reading.
         times = [time for time in (recorded, read_time(marketing.get("last_updated"))) if time]
         yield OptOut(max(times) if times else None)
-    for suppression in marketing.get("suppression") or ():
-        if suppression.get("reason") in OPT_OUT_SUPPRESSIONS:
-            yield OptOut(read_time(suppression.get("timestamp")))
-    for suppression in marketing.get("list_suppressions") or ():
-        if suppression.get("list_id") == list_id and suppression.get("reason") in OPT_OUT_SUPPRESSIONS:
-            yield OptOut(read_time(suppression.get("timestamp")))
+    of_the_list = [each for each in marketing.get("list_suppressions") or () if each.get("list_id") == list_id]
+    for suppression in [*(marketing.get("suppression") or ()), *of_the_list]:
+        reason = str(suppression.get("reason")).upper()
+        if reason not in NO_OPT_OUT:
+            yield OptOut(read_time(suppression.get("timestamp")), reason in OUR_SUPPRESSIONS)
 
 
 def read_time(value: Any) -> datetime | None:

@@ -12,8 +12,10 @@ from audience_assets.destinations.klaviyo.profiles import ChannelConsent, OptOut
 OWN_OPT_OUT_SPAN = timedelta(minutes=15)
 
 
-def objection(held: ChannelConsent, evidence: Evidence, *, policy: str, channel: str, now: datetime) -> Issue | None:
-    """Why not to subscribe, or None. `policy` is the activation's `resubscribe`."""
+def objection(
+    held: ChannelConsent, evidence: Evidence, *, policy: str, channel: str, address: str, now: datetime
+) -> Issue | None:
+    """Why not to subscribe `address`, or None. `policy` is the activation's `resubscribe`."""
     if evidence.status == "opted_out":
         return Issue("history_opt_out", "the consent history says opted out", channel)
     if policy == "always":
@@ -21,24 +23,31 @@ def objection(held: ChannelConsent, evidence: Evidence, *, policy: str, channel:
     if policy == "never":
         standing = held.opt_outs
     else:
-        standing = [opt_out for opt_out in held.opt_outs if not _outdated(opt_out, evidence, now)]
+        own = own_opt_out_of(evidence, address)
+        standing = [opt_out for opt_out in held.opt_outs if not _outdated(opt_out, evidence, own, now)]
     if standing:
-        return Issue("vendor_opt_out", "opted out at Klaviyo", channel)
+        # A consent dated in the future proves nothing yet.
+        recheck = Recheck.NEXT_SYNC if evidence.at is not None and evidence.at > now else Recheck.WHEN_CHANGED
+        return Issue("vendor_opt_out", "opted out at Klaviyo", channel, recheck)
     return None
 
 
-def _outdated(opt_out: OptOut, evidence: Evidence, now: datetime) -> bool:
+def _outdated(opt_out: OptOut, evidence: Evidence, own_opt_out_at: datetime | None, now: datetime) -> bool:
     if opt_out.at is None:
         return False
-    if is_own(opt_out, evidence.own_opt_out_at):
+    if is_own(opt_out, own_opt_out_at):
         return True
-    # A consent dated in the future proves nothing.
     return evidence.status == "opted_in" and evidence.at is not None and opt_out.at < evidence.at <= now
+
+
+def own_opt_out_of(evidence: Evidence, address: str) -> datetime | None:
+    """When we opted out this very address; an opt-out of the number that a member had before says nothing of it."""
+    return evidence.own_opt_out_at if evidence.own_opt_out_address in (None, address) else None
 
 
 def is_own(opt_out: OptOut, own_opt_out_at: datetime | None) -> bool:
     """Whether an opt-out at Klaviyo is the one that we wrote, and nothing the person said since."""
-    if opt_out.at is None or own_opt_out_at is None:
+    if opt_out.at is None or own_opt_out_at is None or not opt_out.may_be_ours:
         return False
     return opt_out.at <= own_opt_out_at + OWN_OPT_OUT_SPAN
 
