@@ -185,6 +185,16 @@ def test_equal_keys_of_another_users_model_are_somebody_else(world: World) -> No
     assert remembers(world.runtime, *TRACES) == left
 
 
+def test_an_uploaded_list_is_named_because_its_file_is_not_ours(world: World) -> None:
+    uploaded = world.runtime.state.uploaded_list("guests", "integer")
+    with world.runtime.engine.begin() as connection:
+        uploaded.create(connection)
+        connection.execute(uploaded.insert(), [{"user_key": ANN}, {"user_key": BOB}])
+    found = ask(world, "ann@example.com", even_if_listed=True)
+    assert (found.rows["uploaded_guests"], found.uploaded) == (1, ["guests"])
+    assert remembers(world.runtime, *TRACES) == set()
+
+
 def test_nothing_is_erased_while_a_list_is_delivered(world: World) -> None:
     leave(world, ANN)
     before = memory(world.runtime)
