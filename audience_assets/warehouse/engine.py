@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from audience_assets.errors import WarehouseError
+from audience_assets.warehouse import rewrites  # noqa: F401 - registers them
 from audience_assets.warehouse.functions import install_sqlite_functions
 
 BUSY_TIMEOUT_MS = 120_000
@@ -34,6 +35,8 @@ def open_warehouse(url: str, *, root: Path | None = None) -> Engine:
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         name = url.split(":", 1)[0]
         raise WarehouseError(f"No driver for {name!r} is installed: {_install_hint(name)}") from error
+    # Redshift's package says what Postgres takes; a WITH before the INSERT is not among what Redshift takes.
+    engine.dialect.cte_follows_insert = True
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
     else:
