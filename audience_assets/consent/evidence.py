@@ -69,7 +69,11 @@ class EvidenceSource:
         address = self.addresses[channel].of_user
         field = self.settings.consent_at.get(channel)
         if field:
-            entry = (address.label("address"), sa.literal(OPTED_IN).label("status"), _instant(self.column(field)))
+            entry = (
+                address.label("address"),
+                sa.cast(sa.literal(OPTED_IN), sa.String).label("status"),
+                _instant(self.column(field)),
+            )
             parts.append(sa.select(*entry).select_from(self.users).where(address.in_(among)))
         history = self.settings.history
         if history and event_time:

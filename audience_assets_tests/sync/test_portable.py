@@ -172,6 +172,15 @@ def test_redshift_compares_nulls_in_words(written: Statements) -> None:
         assert not list(statement.tree.find_all(exp.NullSafeEQ, exp.NullSafeNEQ)), statement
 
 
+def test_redshift_is_told_the_types_of_what_is_compared(written: Statements) -> None:
+    """A bare value in a derived table is of an unknown type, for which there is no comparison."""
+    for statement in written["redshift"]:
+        for derived in statement.tree.find_all(exp.Subquery):
+            if isinstance(derived.parent, exp.From | exp.Join):
+                bare = [column for column in derived.unnest().selects if isinstance(column.unalias(), exp.Placeholder)]
+                assert not bare, statement
+
+
 def test_redshift_keeps_long_texts(written: Statements) -> None:
     """A VARCHAR without a length holds 256 bytes there."""
     for statement in written["redshift"]:
