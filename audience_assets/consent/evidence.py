@@ -69,7 +69,7 @@ class EvidenceSource:
         address = self.addresses[channel].of_user
         field = self.settings.consent_at.get(channel)
         if field:
-            entry = (
+            entry: tuple[Column, ...] = (
                 address.label("address"),
                 sa.cast(sa.literal(OPTED_IN), sa.String).label("status"),
                 _instant(self.column(field)),

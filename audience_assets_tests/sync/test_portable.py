@@ -177,8 +177,9 @@ def test_redshift_is_told_the_types_of_what_is_compared(written: Statements) -> 
     for statement in written["redshift"]:
         for derived in statement.tree.find_all(exp.Subquery):
             if isinstance(derived.parent, exp.From | exp.Join):
-                bare = [column for column in derived.unnest().selects if isinstance(column.unalias(), exp.Placeholder)]
-                assert not bare, statement
+                query = derived.unnest()
+                assert isinstance(query, exp.Query), statement
+                assert not [each for each in query.selects if isinstance(each.unalias(), exp.Placeholder)], statement
 
 
 def test_redshift_keeps_long_texts(written: Statements) -> None:
