@@ -25,6 +25,12 @@ def _delete_with_where(element: sa.Delete, compiler: SQLCompiler, **kw: Any) -> 
     return str(compiler.visit_delete(everything, **kw))  # type: ignore[no-untyped-call]
 
 
+@compiles(sa.Update, "bigquery")
+def _update_with_where(element: sa.Update, compiler: SQLCompiler, **kw: Any) -> str:
+    everything = element if element.whereclause is not None else element.where(sa.true())
+    return str(compiler.visit_update(everything, **kw))
+
+
 @compiles(sa.Over, "snowflake")
 def _ordered_window(element: sa.Over[Any], compiler: SQLCompiler, **kw: Any) -> str:
     """Snowflake numbers rows only in an order, be it none: https://docs.snowflake.com/en/sql-reference/functions/row_number"""

@@ -113,7 +113,7 @@ class _BigQueryCompiler(_Compiler):
     ) -> str:
         """A table goes by its name alone: BigQuery knows no `dataset.table.column`."""
         table = column.table
-        if include_table and isinstance(table, sa.Table):
+        if include_table and isinstance(table, sa.TableClause):
             return f"{self.preparer.quote(table.name)}.{super().visit_column(column, include_table=False, **kw)}"
         return super().visit_column(column, include_table=include_table, **kw)
 

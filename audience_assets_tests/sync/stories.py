@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from audience_assets.destinations.base import ListMissing, ListRef
+from audience_assets.forgetting import forget, proofs_of, read_subject
 from audience_assets.project.activations import Guard
 from audience_assets.sync import (
     GuardTripped,
@@ -77,6 +78,7 @@ def life_of_a_list(folder: Path, engine: sa.Engine) -> None:
     assert latest_reconciliations(world.runtime)["vips"]["applied"]
     open_rejections(world.runtime, "vips")
     rejected_rows(world.runtime, "vips", 10)
+    _forgotten(world)
 
 
 def _consent_again(world: World) -> None:
@@ -139,6 +141,13 @@ def _compared(world: World) -> None:
     services = {n: replace(s, connect=lambda _: Confirming(world.vendor.path)) for n, s in kind.services.items()}
     world.runtime.destinations = {"plain": replace(kind, services=services)}
     assert reconcile(world.runtime, "vips", settling=timedelta(0), apply=True).in_both
+
+
+def _forgotten(world: World) -> None:
+    subject = read_subject(world.runtime.project, "email", "p1@example.com")
+    assert forget(world.runtime, subject, erase=True, even_if_listed=True).erased
+    with world.runtime.engine.begin() as connection:
+        assert proofs_of(connection, world.runtime.state, subject)
 
 
 def life_of_a_declared_list(folder: Path, engine: sa.Engine) -> None:

@@ -70,7 +70,7 @@ def _write(recorded: Recording, name: str) -> Iterator[Written]:
 
 
 def test_the_stories_reach_every_statement_of_the_engine(recorded: Recording) -> None:
-    assert recorded.unheard("sync", "consent") == [], "add what leads there to stories.py"
+    assert recorded.unheard("sync", "consent", "forgetting") == [], "add what leads there to stories.py"
     assert recorded.raw == [], "SQL text is written for one dialect"
 
 
