@@ -74,7 +74,8 @@ class EvidenceSource:
                 sa.cast(sa.literal(OPTED_IN), sa.String).label("status"),
                 _instant(self.column(field)),
             )
-            parts.append(sa.select(*entry).select_from(self.users).where(address.in_(among)))
+            stamped: sa.Select[Any] = sa.select(*entry).select_from(self.users)
+            parts.append(stamped.where(address.in_(among)))
         history = self.settings.history
         if history and event_time:
             parts.append(self._from_events(history, channel, address, event_time).where(address.in_(among)))

@@ -185,7 +185,7 @@ class Finding:
 
 
 class ListService(Protocol):
-    """One service at one account. Methods run on several threads at once, a batch each."""
+    """One service at one account, for one sync. Methods run on several threads at once, a batch each."""
 
     def check(self, list_name: str | None = None) -> Iterator[Finding]:
         """Prove credentials, permissions, revision and list with one cheap call each."""

@@ -9,7 +9,7 @@ import itertools
 import logging
 import random
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -70,6 +70,11 @@ class Patience:
     first_wait: float = 0.5
     connect_timeout: float = 10.0
     timeout: float = 60.0
+
+    def waits(self) -> Iterator[float]:
+        """Seconds before the second try, the third, ..."""
+        for failures in range(self.tries - 1):
+            yield _pause(self.first_wait, failures)
 
 
 class HttpClient:
@@ -227,8 +232,11 @@ def _waits(first: float) -> Generator[float, Any, None]:
     """
     error: Any = yield 0.0
     for failures in itertools.count():
-        wait = min(first * 2.0**failures, LONGEST_WAIT_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311
-        error = yield 0.0 if isinstance(error, Throttled) else wait
+        error = yield 0.0 if isinstance(error, Throttled) else _pause(first, failures)
+
+
+def _pause(first: float, failures: int) -> float:
+    return min(first * 2.0**failures, LONGEST_WAIT_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:

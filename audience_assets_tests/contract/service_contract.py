@@ -35,7 +35,11 @@ LIST_NAME = "Spring readers"
 class Vendor(Protocol):
     """A vendor's sandbox as these tests need it. Nothing sleeps: waiting moves the sandbox's clock."""
 
-    service: ListService
+    @property
+    def service(self) -> ListService:
+        """A service for one sync."""
+        ...
+
     creates_contacts: bool
     batch_sizes: dict[Operation, int]
 

@@ -10,8 +10,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import orjson
+import pytest
 
-from audience_assets.destinations.base import Connection, ListRef, Member, Outcome, Recheck, Status
+from audience_assets.destinations.base import (
+    Connection,
+    Evidence,
+    ListRef,
+    Member,
+    Misconfigured,
+    Outcome,
+    Recheck,
+    Status,
+)
 from audience_assets.destinations.klaviyo.settings import KlaviyoSettings, SubscriptionListOptions
 from audience_assets.destinations.klaviyo.subscription_list import SubscriptionList
 from audience_assets.destinations.limits import MemorySlotLog, SlidingLimiter
@@ -73,7 +83,15 @@ def service_at(script: Script, channels: tuple[str, ...] = ("email", "sms")) -> 
 
 
 def profile(number: int, email: str | None, phone: str | None = None) -> dict[str, Any]:
-    return {"type": "profile", "id": f"P{number}", "attributes": {"email": email, "phone_number": phone}}
+    attributes = {"email": email, "phone_number": phone, "subscriptions": {"email": None, "sms": None}}
+    return {"type": "profile", "id": f"P{number}", "attributes": attributes}
+
+
+def opted_out(number: int, email: str, **marketing: Any) -> dict[str, Any]:
+    """A profile whose e-mail consent is as Klaviyo would tell it."""
+    found = profile(number, email)
+    found["attributes"]["subscriptions"]["email"] = {"marketing": {"consent": "NEVER_SUBSCRIBED", **marketing}}
+    return found
 
 
 def page(*profiles: dict[str, Any]) -> Answer:
@@ -199,3 +217,54 @@ def test_a_link_to_another_host_does_not_get_the_key() -> None:
         found = list(service.members(TARGET))
     assert [member.vendor_id for member in found] == ["P1", "P2"]
     assert asked[1] == "/api/next?page=2"
+
+
+def test_nobody_is_subscribed_while_klaviyo_does_not_tell_consent() -> None:
+    def script(path: str, body: Any) -> Answer:
+        assert body is None, "written without knowing"
+        silent = profile(1, ANN)
+        del silent["attributes"]["subscriptions"]
+        return page(silent)
+
+    with service_at(script, channels=("email",)) as service, pytest.raises(Misconfigured, match="does not tell"):
+        service.add(TARGET, [Member(ANN, {"email": ANN})])
+
+
+@pytest.mark.parametrize("reason", ["UNSUBSCRIBED", "unsubscribe", "SOMETHING_NEW", None])
+@pytest.mark.parametrize("kind", ["suppression", "list_suppressions"])
+def test_a_suppression_nobody_has_heard_of_is_an_opt_out(reason: str | None, kind: str) -> None:
+    entry = {"list_id": TARGET.id, "reason": reason, "timestamp": "2026-01-01T00:00:00+00:00"}
+
+    def script(path: str, body: Any) -> Answer:
+        assert body is None, "opted in against a suppression"
+        return page(opted_out(1, ANN, **{kind: [entry]}))
+
+    with service_at(script, channels=("email",)) as service:
+        (ann,) = service.add(TARGET, [Member(ANN, {"email": ANN})]).outcomes
+    assert reasons(ann) == [("email", "vendor_opt_out")]
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_of_two_profiles_with_one_address_the_opt_out_of_either_stands(first: int) -> None:
+    def script(path: str, body: Any) -> Answer:
+        assert body is None, "opted in against the other profile's opt-out"
+        twins = {1: profile(1, ANN.title()), 2: opted_out(2, ANN, consent="UNSUBSCRIBED")}
+        return page(twins[first], twins[3 - first])
+
+    with service_at(script, channels=("email",)) as service:
+        (ann,) = service.add(TARGET, [Member(ANN, {"email": ANN})]).outcomes
+    assert reasons(ann) == [("email", "vendor_opt_out")]
+
+
+def test_a_complaint_is_never_taken_for_an_opt_out_of_ours() -> None:
+    ours = datetime(2026, 1, 1, tzinfo=UTC)
+    entry = {"reason": "SPAM_COMPLAINT", "timestamp": "2026-01-01T00:05:00+00:00"}
+
+    def script(path: str, body: Any) -> Answer:
+        assert body is None, "opted in against a complaint"
+        return page(opted_out(1, ANN, suppression=[entry]))
+
+    with service_at(script, channels=("email",)) as service:
+        back = Member(ANN, {"email": ANN}, evidence={"email": Evidence(own_opt_out_at=ours, own_opt_out_address=ANN)})
+        (ann,) = service.add(TARGET, [back]).outcomes
+    assert reasons(ann) == [("email", "vendor_opt_out")]

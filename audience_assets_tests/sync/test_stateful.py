@@ -298,9 +298,10 @@ def test_an_opt_in_that_is_loaded_after_the_refusal_opens_it(history: KlaviyoLis
     assert history.list.ledger()["d@x.com"] == "member"
 
 
-def test_an_opt_in_whose_answer_was_lost_at_every_try_is_in_the_log(history: KlaviyoList) -> None:
+def test_an_opt_in_whose_answer_was_lost_for_good_is_in_the_log(history: KlaviyoList) -> None:
     begin(history)
     history.fails(action=Action.RESET_AFTER, endpoint="bulk_subscribe_profiles", skipped=0, times=9)
+    history.fails(action=Action.ERROR_BEFORE, endpoint="get_profiles", skipped=1, times=9)
     history.syncs()
     assert history.list.ledger()["b@x.com"] == "in_doubt"
     history.leaves(key=2)

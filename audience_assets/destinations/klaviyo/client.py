@@ -42,6 +42,9 @@ class KlaviyoClient:
         self.revision = settings.revision
         # The revision Klaviyo says it applied, when an answer has told.
         self.answered_revision: str | None = None
+        self.patience = Patience(
+            tries=settings.tries, first_wait=settings.first_wait_seconds, timeout=settings.timeout_seconds
+        )
         self._http = HttpClient(
             settings.base_url,
             headers={
@@ -52,9 +55,7 @@ class KlaviyoClient:
             },
             dialect=DIALECT,
             limiter=limiter,
-            patience=Patience(
-                tries=settings.tries, first_wait=settings.first_wait_seconds, timeout=settings.timeout_seconds
-            ),
+            patience=self.patience,
         )
 
     @property
@@ -108,12 +109,16 @@ class KlaviyoClient:
     def subscribe(
         self, list_id: str, profiles: Iterable[dict[str, Any]], *, custom_source: str, historical: bool
     ) -> Answer:
-        """Subscribe to channels and add to the list; lifts suppressions. Safe to repeat at once, not later."""
+        """Subscribe to channels and add to the list; lifts suppressions.
+
+        Never repeated here: whoever opted out between the two calls would be opted in against it.
+        """
         attributes: dict[str, Any] = {"custom_source": custom_source, "profiles": {"data": list(profiles)}}
         if historical:
             attributes["historical_import"] = True
         body = _job("profile-subscription-bulk-create-job", attributes, list_id)
-        return self._call(SUBSCRIBE, "POST", "/api/profile-subscription-bulk-create-jobs", body)
+        path = "/api/profile-subscription-bulk-create-jobs"
+        return self._call(SUBSCRIBE, "POST", path, body, repeatable=False)
 
     def unsubscribe(self, list_id: str | None, profiles: Iterable[dict[str, Any]]) -> Answer:
         """Unsubscribe from channels and, naming a list, remove from it.

@@ -8,6 +8,7 @@ Channels go separately, so that a number that Klaviyo can't text does not sink t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -36,7 +37,8 @@ from audience_assets.destinations.klaviyo.people import (
     report,
 )
 from audience_assets.destinations.klaviyo.profiles import Profile, alike, read_profile, write_time
-from audience_assets.destinations.klaviyo.resubscribe import consent_time_fault, objection
+from audience_assets.destinations.klaviyo.resubscribe import consent_time_fault, objection, own_opt_out_of
+from audience_assets.destinations.klaviyo.unsettled import ENTERING, Claims, still_at_work
 from audience_assets.destinations.rows import deliver_rows
 
 _NOTHING_KNOWN = Evidence()
@@ -50,6 +52,7 @@ class Entering:
     connection: Connection
     custom_source: str
     target: ListRef
+    claims: Claims
 
     def deliver(self, members: Sequence[Member], channels: Sequence[str]) -> Report:
         before = self.client.calls
@@ -67,12 +70,34 @@ class Entering:
         refuse_unusable(people, channels)
         self._find_profiles(people, channels)
         self._object(people, channels)
+        self._postpone(people, channels)
         self._skip_settled(people, channels)
 
     def send(self, people: Sequence[Person], channels: Sequence[str]) -> None:
-        """Subscribe everybody on the channels that are still open for them."""
-        for channel in channels:
-            self._send(channel, [person for person in people if person.is_open(channel)])
+        """Subscribe everybody on the channels that are still open for them.
+
+        A call without an answer is not just repeated: the person may have opted out since, and would be opted in again.
+        What Klaviyo holds is read anew first.
+        """
+        waits = self.client.patience.waits()
+        open_people = people
+        while open_people:
+            for channel in channels:
+                self._send(channel, [person for person in open_people if person.is_open(channel)])
+            open_people = [person for person in people if isinstance(person.undecided, Unavailable)]
+            wait = next(waits, None)
+            if not open_people or wait is None:
+                return
+            time.sleep(wait)
+            undecided = {person.member.identifier: person.undecided for person in open_people}
+            for person in open_people:
+                person.undecided = None
+            try:
+                self.prepare(open_people, channels)
+            except (Throttled, Unavailable):
+                for person in open_people:
+                    person.undecided = undecided[person.member.identifier]
+                return
 
     def _find_profiles(self, people: Sequence[Person], channels: Sequence[str]) -> None:
         by_phone = self.look_up("sms", _usable(people, "sms")) if "sms" in channels else {}
@@ -93,7 +118,7 @@ class Entering:
     def look_up(self, channel: str, addresses: Iterable[str]) -> dict[str, Profile]:
         """Address -> profile, for those that Klaviyo knows."""
         wanted = sorted(set(addresses))
-        found = {}
+        found: dict[str, Profile] = {}
         for resource in self.client.profiles(IDENTIFIER_FIELDS[channel], wanted):
             profile = read_profile(resource, self.target.id)
             address = profile.address(channel)
@@ -121,6 +146,20 @@ class Entering:
                     issue = consent_time_fault(evidence, channel=channel, now=now)
                 if issue is not None:
                     person.issues[channel] = issue
+
+    def _postpone(self, people: Sequence[Person], channels: Sequence[str]) -> None:
+        """What Klaviyo tells of a contact that we have just opted out, or are about to, is of the past."""
+        now = self.connection.now()
+        for person in people:
+            for channel in channels:
+                if not person.is_open(channel):
+                    continue
+                profile = person.profiles[channel]
+                evidence = person.member.evidence.get(channel, _NOTHING_KNOWN)
+                own = own_opt_out_of(evidence, person.addresses[channel])
+                untold = profile.consents[channel].settled and still_at_work(own, now)
+                if untold or not self.claims.take(profile.id, ENTERING):
+                    person.postponed.add(channel)
 
     def _skip_settled(self, people: Sequence[Person], channels: Sequence[str]) -> None:
         """Nothing is sent for who is subscribed and in the list: a repeat would rewrite their consent record."""
@@ -185,7 +224,8 @@ class Entering:
             person = result.row
             if result.error is not None:
                 person.undecided = result.error
-                if not isinstance(result.error, Throttled):
+                told = any(write.channel == channel for write in person.consents)
+                if not told and not isinstance(result.error, Throttled):
                     person.consents.append(replace(self._written(person, channel, None), certain=False))
             elif result.refusal is not None:
                 refusal = result.refusal

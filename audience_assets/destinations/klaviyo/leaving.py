@@ -7,7 +7,7 @@ unknown. So membership is read right before, and again before a repeat.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -27,12 +27,14 @@ from audience_assets.destinations.base import (
     Unavailable,
 )
 from audience_assets.destinations.http import Answer
+from audience_assets.destinations.identifiers import normal_email, normal_phone
 from audience_assets.destinations.klaviyo.client import KlaviyoClient
 from audience_assets.destinations.klaviyo.endpoints import CAPS
 from audience_assets.destinations.klaviyo.errors import REQUEST_ID
 from audience_assets.destinations.klaviyo.people import IDENTIFIER_FIELDS, read_addresses
 from audience_assets.destinations.klaviyo.profiles import Profile, read_profile
-from audience_assets.destinations.klaviyo.resubscribe import is_own
+from audience_assets.destinations.klaviyo.resubscribe import is_own, own_opt_out_of
+from audience_assets.destinations.klaviyo.unsettled import LEAVING, Claims, still_at_work
 from audience_assets.destinations.rows import deliver_rows
 
 # How often a call whose answer was lost is tried. The next sync goes on from there.
@@ -64,9 +66,14 @@ class Leaving:
     channels: Sequence[str]
     default_region: str | None
     settle_seconds: float
+    claims: Claims
+    now: Callable[[], datetime]
 
     def deliver(self, members: Sequence[Member]) -> Report:
-        """Members who are not in the list (any more) are accepted; nothing is sent for them."""
+        """Members who are not in the list (any more) are accepted; nothing is sent for them.
+
+        Unless we have subscribed them so lately that they may not be in it yet: these are asked for again.
+        """
         before = self.client.calls
         outcomes = {member.identifier: Outcome(member.identifier) for member in members}
         for start in range(0, len(members), CAPS.unsubscribe):
@@ -74,7 +81,7 @@ class Leaving:
         return Report(list(outcomes.values()), self.client.calls - before)
 
     def _leave(self, members: Sequence[Member], outcomes: dict[str, Outcome]) -> None:
-        pending = self.find_leavers(members)
+        pending = self._claimed(self.find_leavers(members), members, outcomes)
         for attempt in range(ROUNDS):
             pending, error = self._send(pending, outcomes)
             if not pending:
@@ -93,28 +100,55 @@ class Leaving:
             for identifier in leaver.identifiers:
                 outcomes[identifier].status = Status.RETRY
 
+    def _claimed(
+        self, found: Sequence[Leaver], members: Sequence[Member], outcomes: dict[str, Outcome]
+    ) -> list[Leaver]:
+        """Who may leave now; the others are decided by the next sync."""
+        leaving = [leaver for leaver in found if self.claims.take(leaver.profile.id, LEAVING)]
+        entering = {identifier for leaver in found if leaver not in leaving for identifier in leaver.identifiers}
+        seen = {identifier for leaver in found for identifier in leaver.identifiers}
+        for member in members:
+            on_the_way = member.identifier not in seen and self._on_the_way(member)
+            if on_the_way or member.identifier in entering:
+                outcomes[member.identifier].status = Status.RETRY
+        return leaving
+
+    def _on_the_way(self, member: Member) -> bool:
+        return any(still_at_work(evidence.at, self.now()) for evidence in member.evidence.values())
+
     def find_leavers(self, members: Sequence[Member]) -> list[Leaver]:
         """The profiles in the list that have a member's address on one of the channels."""
         found: dict[str, Leaver] = {}
-        wanted = [
-            (member, read_addresses(member.previous or member.values, self.default_region, self.channels))
-            for member in members
-        ]
-        for channel in self.channels:
-            present = self.present(channel, [a for _, all_ in wanted if isinstance(a := all_[channel], str)])
+        wanted = [(member, self._addresses(member)) for member in members]
+        for channel in IDENTIFIER_FIELDS:
+            present = self.present(channel, [all_[channel] for _, all_ in wanted if channel in all_])
             for member, addresses in wanted:
-                address = addresses[channel]
-                profile = present.get(address) if isinstance(address, str) else None
-                if profile is None or not isinstance(address, str):
+                address = addresses.get(channel)
+                profile = present.get(address) if address else None
+                if profile is None or address is None or not self._is_theirs(profile, member):
                     continue
                 leaver = found.setdefault(profile.id, Leaver(profile))
                 leaver.addresses[channel] = address
-                own = member.evidence.get(channel, Evidence()).own_opt_out_at
+                own = own_opt_out_of(member.evidence.get(channel, Evidence()), address)
                 if own is not None:
                     leaver.own_opt_outs[channel] = own
                 if member.identifier not in leaver.identifiers:
                     leaver.identifiers.append(member.identifier)
         return list(found.values())
+
+    def _addresses(self, member: Member) -> dict[str, str]:
+        """Channel -> address to opt out. One that was added for a channel given up since is known by its identifier."""
+        read = read_addresses(member.previous or member.values, self.default_region, self.channels)
+        found = {name: a for name in self.channels if isinstance(a := read[name], str)}
+        if not found:
+            by_name = {"email": normal_email(member.identifier), "sms": normal_phone(member.identifier)}
+            found = {channel: a for channel, a in by_name.items() if isinstance(a, str)}
+        return found
+
+    def _is_theirs(self, profile: Profile, member: Member) -> bool:
+        """A contact found by number that has another e-mail address is theirs only if it was the one we added."""
+        email = normal_email((member.previous or member.values).get("email"))
+        return not isinstance(email, str) or profile.email in (None, email) or profile.id == member.vendor_id
 
     def present(self, channel: str, addresses: Sequence[str]) -> dict[str, Profile]:
         """Address -> profile, for those in the list now."""

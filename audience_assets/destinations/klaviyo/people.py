@@ -36,12 +36,15 @@ class Person:
     issues: dict[str, Issue] = field(default_factory=dict)
     accepted: set[str] = field(default_factory=set)
     undecided: DestinationError | None = None
+    # Channels that can't be decided before something else has taken effect.
+    postponed: set[str] = field(default_factory=set)
     in_list: bool = False
     consents: list[ConsentWrite] = field(default_factory=list)
 
     def is_open(self, channel: str) -> bool:
         """Whether there is something left to do on the channel."""
-        return channel in self.profiles and channel not in self.issues and channel not in self.accepted
+        settled = channel in self.issues or channel in self.accepted or channel in self.postponed
+        return channel in self.profiles and not settled
 
     def refuse(self, channel: str, reason: str, detail: str | None, recheck: Recheck = Recheck.WHEN_CHANGED) -> None:
         self.issues[channel] = Issue(reason, detail, channel, recheck)
@@ -49,7 +52,7 @@ class Person:
     def outcome(self) -> Outcome:
         """Accepted if one channel got through; absent only if nothing but absence stood in the way."""
         issues = list(self.issues.values())
-        if self.undecided is not None:
+        if self.undecided is not None or self.postponed:
             status = Status.RETRY
         elif self.accepted or self.in_list:
             status = Status.ACCEPTED

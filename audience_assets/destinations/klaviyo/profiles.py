@@ -13,8 +13,8 @@ from audience_assets.destinations.identifiers import Refused, normal_phone
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
 
-# Suppressions that say nothing of the person's will: subscribing does not lift them. Every other reason is an opt-out to
-# respect, also one that we have never heard of: of a list's own suppressions Klaviyo documents no reasons at all.
+# Suppressions that say nothing of a person's will; subscribing does not lift them. Every other reason is an opt-out to
+# respect, also one that we have never heard of: the reasons of a list's own suppressions are not documented.
 NO_OPT_OUT = frozenset({"HARD_BOUNCE", "INVALID_EMAIL"})
 # What our unsubscribe call leaves behind; complaints and suppressions by hand are never ours.
 OUR_SUPPRESSIONS = frozenset({"UNSUBSCRIBE", "UNSUBSCRIBED"})

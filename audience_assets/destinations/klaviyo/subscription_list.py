@@ -38,6 +38,7 @@ from audience_assets.destinations.klaviyo.endpoints import (
 from audience_assets.destinations.klaviyo.entering import Entering
 from audience_assets.destinations.klaviyo.leaving import Leaving
 from audience_assets.destinations.klaviyo.settings import KlaviyoSettings, SubscriptionListOptions
+from audience_assets.destinations.klaviyo.unsettled import Claims
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -59,6 +60,7 @@ class SubscriptionList:
         self._options = _typed(connection.options, SubscriptionListOptions)
         self._connection = connection
         self._client = KlaviyoClient(self._settings, connection.limiter)
+        self._claims = Claims()
 
     def check(self, list_name: str | None = None) -> Iterator[Finding]:
         """Credentials, revision, scopes and list; see `destinations.klaviyo.doctor`."""
@@ -126,7 +128,7 @@ class SubscriptionList:
 
     def _entering(self, target: ListRef) -> Entering:
         source = self._options.custom_source or f"audience-assets: {target.name}"
-        return Entering(self._client, self._connection, source, target)
+        return Entering(self._client, self._connection, source, target, self._claims)
 
     def _leaving(self, target: ListRef) -> Leaving:
         return Leaving(
@@ -135,6 +137,8 @@ class SubscriptionList:
             self._options.channels,
             self._connection.default_region,
             self._settings.settle_seconds,
+            self._claims,
+            self._connection.now,
         )
 
 

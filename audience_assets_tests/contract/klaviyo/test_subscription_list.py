@@ -26,8 +26,11 @@ class KlaviyoVendor:
     def __init__(self, world: KlaviyoWorld) -> None:
         self._world = world
         self._began = world.clock.now()
-        # Single opt-in, so that nobody has to confirm before they are in the list.
-        self.service: ListService = world.service(opt_in_process="single_opt_in")
+
+    @property
+    def service(self) -> ListService:
+        """A new one each time: a service lives for one sync. Single opt-in, so that nobody has to confirm."""
+        return self._world.service(opt_in_process="single_opt_in")
 
     def member(self, number: int) -> Member:
         return email_member(f"person{number}@example.com")
