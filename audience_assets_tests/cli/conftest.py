@@ -68,6 +68,8 @@ def run(project: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Call a command on the project. What its `.env` would add to this process is set and taken back."""
     monkeypatch.setenv("KLAVIYO_API_KEY", KEY)
     monkeypatch.setenv("KLAVIYO_BASE_URL", "http://127.0.0.1:9")
+    # Of the terminal that the tests run in, which is told to each worker.
+    monkeypatch.delenv("COLUMNS", raising=False)
 
     def call(name: str, *arguments: str) -> Result:
         return CliRunner().invoke(main, [name, "--project", str(project), *arguments])
