@@ -18,6 +18,7 @@ def test_a_new_project_has_no_mistakes(run: Run) -> None:
 
 
 def test_a_trap_is_a_warning_and_no_mistake(run: Run, project: Path) -> None:
+    (project / "activations/vips.yaml").write_text("segment: vips\ndestination: klaviyo\n")
     result = run("check")
     assert result.exit_code == 0
     assert "warning: newsletter, vips share an account and email." in result.stdout

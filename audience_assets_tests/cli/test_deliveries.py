@@ -160,6 +160,7 @@ def test_the_doctor_finds_everything_well(run: Run, vendor: Vendor) -> None:
 
 
 def test_the_doctor_warns_of_lists_whose_opt_outs_are_shared(run: Run, vendor: Vendor, project: Path) -> None:
+    (project / "activations/vips.yaml").write_text("segment: vips\ndestination: klaviyo\n")
     result = run("doctor")
     assert result.exit_code == 0
     assert "warn    lists: shared opt-out: newsletter, vips share an account and email." in result.stdout
