@@ -108,13 +108,15 @@ class Planner:
     ) -> ListTables:
         state = self.runtime.state
         tables = state.list_tables(self.name, self._key_type, kept, self.channels)
-        inspector = sa.inspect(connection)
-        for table in (tables.ledger, tables.change, tables.duplicate):
-            if not inspector.has_table(table.name, schema=table.schema):
-                table.create(connection)
+        ours = (tables.ledger, tables.change, tables.duplicate)
+        names, schema = [table.name for table in ours], tables.ledger.schema
+        found = sa.inspect(connection).get_multi_columns(schema=schema, filter_names=names)
+        for table in ours:
+            present = found.get((schema, table.name))
+            if present is None:
+                table.create(connection, checkfirst=False)
             else:
-                present = {column["name"] for column in inspector.get_columns(table.name, schema=table.schema)}
-                ensure_columns(connection, table, present)
+                ensure_columns(connection, table, {column["name"] for column in present})
         return ListTables(tables.ledger, tables.change, tables.duplicate, tuple(columns), tables.channels)
 
     def desired(self, tables: ListTables) -> Desired:
