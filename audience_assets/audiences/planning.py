@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -16,8 +18,12 @@ def expect_large_joins(connection: Connection) -> None:
         connection.exec_driver_sql("SET LOCAL enable_nestloop = off")
 
 
-def expect_few_rows(connection: Connection, table: sa.Table) -> None:
-    """From here on `table`, just filled, drives the joins of this transaction: count it, and allow nested loops."""
+def expect_few_rows(connection: Connection, table: sa.Table, column: sa.Column[Any]) -> None:
+    """From here on `table`, just filled, drives the joins of this transaction, and `column` chooses among its rows.
+
+    On Postgres: count both, and allow nested loops.
+    """
     if connection.dialect.name == "postgresql":
+        quote = connection.dialect.identifier_preparer
         connection.exec_driver_sql("SET LOCAL enable_nestloop = on")
-        connection.exec_driver_sql(f"ANALYZE {connection.dialect.identifier_preparer.format_table(table)}")
+        connection.exec_driver_sql(f"ANALYZE {quote.format_table(table)} ({quote.format_column(column)})")
