@@ -12,13 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from itertools import islice
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Engine
 
 from audience_assets.destinations.base import (
-    Evidence,
     ListRef,
     ListService,
     Member,
@@ -31,24 +29,14 @@ from audience_assets.destinations.base import (
 )
 from audience_assets.sync.acknowledge import PLANNED, Journal
 from audience_assets.sync.lease import Lease
+from audience_assets.sync.members import BatchRef, MemberReader
 from audience_assets.sync.numbers import DELIVERED
-from audience_assets.warehouse.state import ListTables
 
 # Vendors that take 75 calls a second answer in some 0.2 s: eight workers would use half of that. More than this leave
 # in bunches when the machine is busy, and draw 429s.
 IN_FLIGHT = 16
 # A vendor that fails this many batches in a row is down; the rest waits for the next sync.
 GIVE_UP_AFTER = 3
-
-# What a change row knows of each channel, in the order of `Evidence`.
-EVIDENCE = ("status", "at", "own", "own_address")
-
-
-@dataclass(frozen=True, slots=True)
-class BatchRef:
-    number: int
-    operation: Operation
-    last: int
 
 
 @dataclass
@@ -81,12 +69,15 @@ class Deliverer:
 
     def run(self) -> Delivery:
         """Send every planned batch. Returns when all are answered, or when the vendor made going on pointless."""
-        pending = iter(self._planned())
+        planned = self._planned()
         running: dict[Future[Report], BatchRef] = {}
-        with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="deliver") as pool:
-            # One more than is in flight, so that no worker waits for the journal.
-            chunk = self._start(pool, list(islice(pending, IN_FLIGHT + 1)), [])
-            running.update(chunk)
+        # One more than is in flight, so that no worker waits for the journal.
+        most = IN_FLIGHT + 1
+        with (
+            ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="deliver") as pool,
+            MemberReader(self.engine, self.journal.tables, planned, ahead=most) as reader,
+        ):
+            running.update(self._start(pool, reader.take(most), []))
             while running:
                 finished, _ = wait(running, return_when=FIRST_COMPLETED)
                 answers = [
@@ -94,8 +85,8 @@ class Deliverer:
                     for batch, report in ((running.pop(future), self._answer(future)) for future in finished)
                     if report is not None
                 ]
-                room = 0 if self.result.stopped else IN_FLIGHT + 1 - len(running)
-                running.update(self._start(pool, list(islice(pending, room)), answers))
+                room = 0 if self.result.stopped else most - len(running)
+                running.update(self._start(pool, reader.take(room), answers))
                 self.result.delivered += sum(
                     len(report.outcomes) or batch.last - batch.number + 1 for batch, report in answers
                 )
@@ -119,17 +110,19 @@ class Deliverer:
     def _start(
         self,
         pool: ThreadPoolExecutor,
-        batches: Sequence[BatchRef],
+        batches: Sequence[tuple[BatchRef, list[Member]]],
         answers: Sequence[tuple[BatchRef, Report]],
     ) -> dict[Future[Report], BatchRef]:
-        """Record answers and mark the next batches sent in one transaction, then hand those to the workers."""
+        """Record answers and mark the next batches sent in one transaction, then hand those to the workers.
+
+        The batches were read before: whoever holds the lease now has held it then, so they are of this plan.
+        """
         with self.engine.begin() as connection:
             self.lease.assert_held(connection)
             for batch, report in answers:
                 self.journal.acknowledge(connection, batch.number, batch.operation.value, report)
-            self.journal.mark_sent(connection, [batch.number for batch in batches])
-            members = self._read(connection, batches)
-        return {pool.submit(self._send, batch, members[batch.number]): batch for batch in batches}
+            self.journal.mark_sent(connection, [batch.number for batch, _ in batches])
+        return {pool.submit(self._send, batch, members): batch for batch, members in batches}
 
     def _send(self, batch: BatchRef, members: Sequence[Member]) -> Report:
         call = {
@@ -156,32 +149,3 @@ class Deliverer:
         retried = bool(report.outcomes) and all(outcome.status is Status.RETRY for outcome in report.outcomes)
         self.result.failures_in_a_row = self.result.failures_in_a_row + 1 if retried else 0
         return report
-
-    def _read(self, connection: Connection, batches: Sequence[BatchRef]) -> dict[int, list[Member]]:
-        """The members of some batches, as services want them."""
-        return {batch.number: read_members(connection, self.journal.tables, batch) for batch in batches}
-
-
-def read_members(connection: Connection, tables: ListTables, batch: BatchRef) -> list[Member]:
-    """The members of one batch, in order."""
-    change = tables.change
-    names = [column.attribute for column in tables.columns]
-    count = len(names)
-    # What was acknowledged before is read only where there is any: this loop is what delivery costs us a row.
-    acknowledged = batch.operation is not Operation.ADD
-    columns = [change.c.identifier, change.c.vendor_id, *(change.c[column.column] for column in tables.columns)]
-    if acknowledged:
-        columns += [change.c[column.previous] for column in tables.columns]
-    evidence_from = len(columns)
-    columns += [change.c[f"{channel}_{part}"] for channel in tables.channels for part in EVIDENCE]
-    query = sa.select(*columns).where(change.c.seq.between(batch.number, batch.last)).order_by(change.c.seq)
-    rows = connection.execute(query).all()
-    members = [Member(row[0], dict(zip(names, row[2:], strict=False)), row[1]) for row in rows]
-    for member, row in zip(members, rows, strict=True):
-        if acknowledged:
-            member.previous = dict(zip(names, row[2 + count :], strict=False))
-        for number, channel in enumerate(tables.channels):
-            member.evidence[channel] = Evidence(
-                *row[evidence_from + len(EVIDENCE) * number : evidence_from + len(EVIDENCE) * (number + 1)]
-            )
-    return members
