@@ -116,6 +116,7 @@ class _Run:
         self._tell("planning", 0, 0, 0.0)
         state, activation, known = self.runtime.state, self.planner.activation, self._known_list()
         with self.runtime.engine.begin() as connection:
+            lease.assert_held(connection)
             last = last_report(connection, state, self.name)
             unidentified = last["counts"]["unidentified"] if last and not recount else None
             _, version = segment_state(connection, state, activation.segment)
@@ -135,11 +136,11 @@ class _Run:
                 # All statements of a plan must see one state of the source tables.
                 connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
+                # Nobody can take the list over before this is committed, so nobody's plan is overwritten.
+                lease.assert_held(connection)
                 counts = self.planner.write(connection, self.tables, self.sync, unidentified)
                 found = self._violations(connection, counts, last, known)
                 name = fingerprint(connection, self.tables.change) if found else None
-        with self.runtime.engine.begin() as connection:
-            lease.assert_held(connection)
         calls = estimate(service, counts) if counts.changes else []
         return Plan(
             activation=self.name,

@@ -8,7 +8,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
@@ -20,6 +20,8 @@ LEASE = timedelta(seconds=60)
 HEARTBEAT_SECONDS = 15.0
 # On one machine a living owner keeps its lease through a long statement; beyond this it counts as hung.
 HUNG = timedelta(minutes=10)
+# Owners in this process. In a container every process may have the number that a dead one had.
+_ours: set[str] = set()
 
 
 class SyncBusy(AudienceError):
@@ -37,20 +39,34 @@ class Lease:
     table: sa.Table
     activation: str
     fence: int
+    # The heartbeat's update must not be under way when a plan's transaction begins: Postgres would call it a conflict.
+    _turn: threading.Lock = field(default_factory=threading.Lock, compare=False)
 
     def assert_held(self, connection: Connection) -> None:
         """Prolong the lease, or raise LeaseLost so that the surrounding transaction is rolled back."""
         mine = (self.table.c.activation == self.activation) & (self.table.c.fence == self.fence)
-        held = connection.execute(self.table.update().where(mine).values(lease_until=datetime.now(UTC) + LEASE))
+        with self._turn:
+            held = connection.execute(self.table.update().where(mine).values(lease_until=datetime.now(UTC) + LEASE))
         if held.rowcount != 1:
             raise LeaseLost(f"{self.activation}: another sync took this list over; this one stopped without writing.")
+
+    def beat(self, engine: Engine) -> None:
+        """Prolong the lease in a transaction of its own."""
+        with self._turn, engine.begin() as connection:
+            mine = (self.table.c.activation == self.activation) & (self.table.c.fence == self.fence)
+            connection.execute(self.table.update().where(mine).values(lease_until=datetime.now(UTC) + LEASE))
 
 
 @contextmanager
 def hold_lease(engine: Engine, table: sa.Table, activation: str) -> Iterator[Lease]:
     """Take the list's lease, keep it alive, and give it back. Raises SyncBusy if it is held."""
     owner = f"{socket.gethostname()}|{os.getpid()}|{uuid.uuid4().hex[:8]}"
-    lease = Lease(table, activation, _acquire(engine, table, activation, owner))
+    _ours.add(owner)
+    try:
+        lease = Lease(table, activation, _acquire(engine, table, activation, owner))
+    except BaseException:
+        _ours.discard(owner)
+        raise
     stop = threading.Event()
     beat = threading.Thread(target=_beat, args=(engine, lease, stop), name=f"lease-{activation}", daemon=True)
     beat.start()
@@ -59,6 +75,7 @@ def hold_lease(engine: Engine, table: sa.Table, activation: str) -> Iterator[Lea
     finally:
         stop.set()
         beat.join()
+        _ours.discard(owner)
         mine = (table.c.activation == activation) & (table.c.fence == lease.fence)
         with engine.begin() as connection:
             connection.execute(table.update().where(mine).values(lease_owner=None, lease_until=None))
@@ -75,7 +92,9 @@ def _acquire(engine: Engine, table: sa.Table, activation: str, owner: str) -> in
                 f"{activation}: a sync of this list is running (started by {_readable(row.lease_owner)}). "
                 "Wait for it to end."
             )
+        # An owner that was silent while it planned may just have prolonged its lease.
         mine = (table.c.activation == activation) & (table.c.fence == row.fence)
+        mine &= table.c.lease_until.is_not_distinct_from(row.lease_until)
         taken = connection.execute(
             table.update().where(mine).values(fence=row.fence + 1, lease_owner=owner, lease_until=now + LEASE)
         )
@@ -88,7 +107,8 @@ def _is_held(owner: str, until: datetime, now: datetime) -> bool:
     host, pid, _ = owner.split("|")
     if host == socket.gethostname():
         # A killed run on this machine must not block the next one until its lease ends.
-        return _is_alive(int(pid)) and until + HUNG > now
+        alive = owner in _ours if int(pid) == os.getpid() else _is_alive(int(pid))
+        return alive and until + HUNG > now
     return until > now
 
 
@@ -110,8 +130,7 @@ def _readable(owner: str) -> str:
 def _beat(engine: Engine, lease: Lease, stop: threading.Event) -> None:
     while not stop.wait(HEARTBEAT_SECONDS):
         try:
-            with engine.begin() as connection:
-                lease.assert_held(connection)
-        except (LeaseLost, sa.exc.OperationalError):
-            # Losing the lease is noticed by the next write; a busy database is tried again at the next beat.
+            lease.beat(engine)
+        except sa.exc.OperationalError:
+            # A busy database is tried again at the next beat. Losing the lease is noticed by the next write.
             continue
