@@ -23,6 +23,7 @@ from audience_assets.sync import (
     reconcile,
     rejected_rows,
 )
+from audience_assets.sync.lease import hold_lease
 from audience_assets_tests.sync.declared import GUEST_CHOICES, GUESTS, PURCHASES, open_bakery
 from audience_assets_tests.sync.fragile import DEAD_PROCESS, Killed
 from audience_assets_tests.sync.vendor import PlainVendor, now, plain_destination
@@ -74,6 +75,8 @@ def life_of_a_list(folder: Path, engine: sa.Engine) -> None:
     _recreated(world)
     _with_another_field(world)
     _compared(world)
+    with hold_lease(world.runtime.engine, world.runtime.state.destination_list, "vips") as lease:
+        lease.beat(world.runtime.engine)
     assert latest_syncs(world.runtime)["vips"]["state"] == "delivered"
     assert latest_reconciliations(world.runtime)["vips"]["applied"]
     open_rejections(world.runtime, "vips")
