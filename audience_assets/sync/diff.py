@@ -201,6 +201,7 @@ class Differ:
         moved = change.c.identifier.is_distinct_from(ledger.c.identifier)
         pairs = change.join(ledger, change.c.user_key == ledger.c.user_key)
         if self._any(connection, sa.select(change.c.seq).select_from(pairs).where(moved, ~leaving)):
+            self._drop_lost_copies(connection)
             values, last = self._gone(ledger), connection.scalar(sa.select(sa.func.max(change.c.seq))) or 0
             found = sa.select(*values.values()).select_from(pairs).where(moved, ~leaving)
             self._insert(connection, values, found, after=last)
@@ -209,6 +210,13 @@ class Differ:
             stays.c.operation.not_in((Operation.REMOVE.value, DROP)), stays.c.identifier.is_not(None)
         )
         connection.execute(change.delete().where(leaving, change.c.identifier.in_(claimed)))
+
+    def _drop_lost_copies(self, connection: Connection) -> None:
+        """A lost user with two ledger rows was compared with both, too, and each would remove both."""
+        change = self.tables.change
+        lost = change.c.operation == LOST
+        first = sa.select(sa.func.min(change.c.seq)).where(lost).group_by(change.c.user_key)
+        connection.execute(change.delete().where(lost, ~change.c.seq.in_(first)))
 
     def _keep_shared_contacts(self, connection: Connection) -> None:
         """Two spellings of one phone are one contact at the vendor: while one stays, the other is only dropped."""
