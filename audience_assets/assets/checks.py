@@ -127,7 +127,7 @@ def guard_passed(report: SyncReport) -> dg.AssetCheckResult:
         metadata={
             "audience_users": counts.audience_users,
             "removed_percent": _percent(counts.remove, counts.members_before),
-            "change_percent": _percent(counts.add + counts.remove, counts.members_before),
+            "change_percent": _percent(counts.add - counts.retry + counts.remove, counts.members_before),
         },
     )
 
@@ -154,10 +154,9 @@ def guard_failed(tripped: GuardTripped) -> dg.AssetCheckResult:
     )
 
 
-def rejection_rate(runtime: Runtime, report: SyncReport) -> dg.AssetCheckResult:
-    """Rejections that are open after this sync, against the audience. Contacts the vendor does not know are none."""
-    rows = sum(each.rows for each in open_rejections(runtime, report.activation))
-    users = report.counts.audience_users
+def rejection_rate(runtime: Runtime, activation: str, users: int) -> dg.AssetCheckResult:
+    """Rejections that are open now, against an audience of `users`. Contacts the vendor does not know are none."""
+    rows = sum(each.rows for each in open_rejections(runtime, activation))
     percent = _percent(rows, users)
     return dg.AssetCheckResult(
         check_name=REJECTION_RATE,

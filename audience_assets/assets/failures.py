@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import dagster as dg
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from audience_assets.destinations.base import Throttled, Unavailable
+from audience_assets.destinations.base import ListMissing, Throttled, Unavailable
 from audience_assets.errors import AudienceError
 from audience_assets.sync import GuardTripped, LeaseLost, SyncBusy
 
@@ -37,6 +37,9 @@ def stopped(what: str) -> Iterator[None]:
         raise dg.RetryRequested(max_retries=MOST_RETRIES, seconds_to_wait=error.retry_after) from dg.Failure(str(error))
     except PASSING as error:
         raise dg.Failure(str(error)) from None
+    except ListMissing as error:
+        hint = "To make it anew, materialize the asset with the config `recreate: true`."
+        raise dg.Failure(f"{what}: {error} {hint}", allow_retries=False) from None
     except AudienceError as error:
         raise dg.Failure(str(error), allow_retries=False) from None
     except DBAPIError as error:

@@ -84,12 +84,16 @@ def build_list(
             report = _sync(context, warehouse, account, activation, config)
         except GuardTripped as tripped:
             yield guard_failed(tripped)
+            yield rejection_rate(warehouse.runtime, activation.name, tripped.plan.counts.audience_users)
             raise _refusal(tripped, key) from None
         metadata = delivery_metadata(report)
         mapping = consent.mapping(activation.name)
         yield dg.MaterializeResult(
             metadata={**metadata, **({"consent": mapping} if mapping else {})},
-            check_results=[guard_passed(report), rejection_rate(warehouse.runtime, report)],
+            check_results=[
+                guard_passed(report),
+                rejection_rate(warehouse.runtime, activation.name, report.counts.audience_users),
+            ],
         )
 
     assert deliver.op.name == step_name(key)  # noqa: S101 - run config and notices name steps by it
@@ -145,9 +149,14 @@ def _sync(
 def _log_progress(context: dg.AssetExecutionContext) -> Callable[[Progress], None]:
     """Tell the run's log now and then: every line is a row in Dagster's storage."""
     next_at = time.monotonic() + LOG_EVERY_SECONDS
+    named = False
 
     def told(progress: Progress) -> None:
-        nonlocal next_at
+        nonlocal next_at, named
+        if progress.list_name and not named:
+            named = True
+            facts = ", ".join(f"{name} {fact}" for name, fact in progress.list_facts.items())
+            context.log.info("delivering to the list %s: %s", progress.list_name, facts or "as it is")
         if time.monotonic() >= next_at:
             next_at = time.monotonic() + LOG_EVERY_SECONDS
             context.log.info("%s: %d of %d changes", progress.phase, progress.done, progress.total)
@@ -173,7 +182,7 @@ def _insist(context: dg.AssetExecutionContext, runtime: Runtime, report: SyncRep
 def _refusal(tripped: GuardTripped, key: dg.AssetKey) -> dg.Failure:
     approval = f"ops: {{{step_name(key)}: {{config: {{approve: {tripped.plan.fingerprint}}}}}}}"
     return dg.Failure(
-        f"{tripped} Or materialize the asset with this run config: {approval}",
+        f"{tripped}; or materialize the asset's latest partition with this config (Config, Add config): {approval}",
         metadata={
             "violations": dg.MetadataValue.md("\n".join(f"- {each}" for each in tripped.plan.violations)),
             "approve": tripped.plan.fingerprint or "",

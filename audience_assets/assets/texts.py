@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from audience_assets.assets.statements import SegmentStatement
@@ -11,20 +12,34 @@ from audience_assets.project.describe import describe
 from audience_assets.project.models import Segment
 from audience_assets.project.project import Project
 
+_MARKUP = re.compile(r"[\\`*_<>\[\]|]")
 # What the declaration says of itself, and what has a line of its own.
 NOT_SETTINGS = {"name", "segment", "model", "destination", "destination_type", "description", "origins", "list_name"}
 
 
 def segment_text(project: Project, segment: Segment, statement: SegmentStatement) -> str:
     """Label, description, the condition in words and the SQL."""
-    condition = describe(segment.where, project) if segment.where is not None else "everybody"
+    condition = _bullets(describe(segment.where, project)) if segment.where is not None else "- everybody"
     parts = [
         f"**{segment.label or segment.segment}**",
         segment.description or "",
-        f"Who is in: {condition}" + (f"\n\nOnly the {_limit(segment)}" if segment.limit else ""),
+        f"Who is in:\n\n{condition}" + (f"\n\nOnly the {_limit(segment)}" if segment.limit else ""),
         f"As of the start of today this is the statement:\n\n```sql\n{statement.sql}\n```",
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _bullets(lines: str) -> str:
+    """Indented lines as a nested list: Markdown would run them together."""
+    found = []
+    for line in lines.splitlines():
+        words = line.lstrip()
+        found.append(f"{line[: len(line) - len(words)]}- {_MARKUP.sub(_escaped, words)}")
+    return "\n".join(found)
+
+
+def _escaped(mark: re.Match[str]) -> str:
+    return f"\\{mark[0]}"
 
 
 def _limit(segment: Segment) -> str:

@@ -8,6 +8,7 @@ import click
 
 from audience_assets import __version__
 from audience_assets.cli.codes import EXPLAINED
+from audience_assets.cli.names import known
 
 COMMANDS = {
     "init": "make a new project folder that runs as it is",
@@ -45,6 +46,13 @@ class LazyGroup(click.Group):
         module = import_module(f"audience_assets.cli.commands.{cmd_name}")
         command: click.Command = module.command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if not args[0].startswith("-"):
+            known(args[0], "command", COMMANDS)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx

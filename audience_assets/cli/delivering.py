@@ -35,9 +35,11 @@ class Delivery:
         if told.phase != "delivering":
             return
         if self._task is None:
+            facts = "".join(f"; {name}: {fact}" for name, fact in told.list_facts.items())
             self._session.say(
                 f"{told.activation}: {plural(told.total, 'change')}; "
-                f"the vendor's limits allow it in {duration(told.floor_seconds)} at best"
+                f"the vendor's limits allow it in {duration(told.floor_seconds)} at best\n"
+                f"  into the list {told.list_name!r}{facts}"
             )
             self._task = self._bar.add_task(told.activation, total=told.total)
         self._bar.update(self._task, completed=told.done)
@@ -63,8 +65,6 @@ def summary(report: SyncReport) -> Iterator[str | Table]:
         f"{report.retry:,} to retry; {report.members_after:,} members in {report.list_name!r}\n"
         f"  {plural(report.calls, 'call')} in {duration(report.seconds)}; at best {duration(report.floor_seconds)}"
     )
-    for name, fact in report.list_facts.items():
-        yield f"  {name}: {fact}"
     if report.rejections:
         cells = [(r.reason, r.channel or "all", r.operation, f"{r.rows:,}", r.detail or "") for r in report.rejections]
         yield table(None, ("reason", "channel", "while", "rows", "example"), cells, numbers="rows")

@@ -10,6 +10,7 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from audience_assets.cli.codes import Code
+from audience_assets.destinations.base import ListMissing
 from audience_assets.errors import AudienceError, ProjectError
 from audience_assets.sync.guards import GuardTripped
 
@@ -28,12 +29,22 @@ def message_of(error: Exception) -> str:
     if isinstance(error, DBAPIError):
         lines = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
         return f"The warehouse refused: {lines[0]}"
+    if isinstance(error, OSError):
+        return ": ".join(str(part) for part in (error.filename, error.strerror or type(error).__name__) if part)
     return str(error)
 
 
-def tell(error: Exception) -> Code:
+def message_about(activation: str, error: Exception) -> str:
+    """The message with the list it is about, which matters where several are delivered, and what to do."""
+    message = message_of(error)
+    if isinstance(error, ListMissing):
+        message += f" To make it anew: audience-assets sync {activation} --recreate"
+    return message if message.startswith(f"{activation}: ") else f"{activation}: {message}"
+
+
+def tell(error: Exception, message: str | None = None) -> Code:
     """Write the message to stderr and answer the code."""
-    click.secho(message_of(error), fg="red", err=True)
+    click.secho(message or message_of(error), fg="red", err=True)
     return code_of(error)
 
 
@@ -42,7 +53,7 @@ def told(*, debug: bool) -> Iterator[None]:
     """End the program with one message and the right code when an expected error passes."""
     try:
         yield
-    except (AudienceError, DBAPIError) as error:
+    except (AudienceError, DBAPIError, OSError) as error:
         if debug:
             raise
         sys.exit(tell(error))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 import orjson
@@ -23,9 +24,24 @@ from audience_assets.runtime import Runtime
 FILE_WIDTH = 180
 
 
+class _Voice(Console):
+    """Goes on in silence when its reader has gone: `sync | head` must not break off a delivery."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        _speak_to_nobody(self.file)
+
+
+def _speak_to_nobody(stream: IO[str]) -> None:
+    """What a closed pipe has not taken goes nowhere, also when Python flushes it at the end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
 def console(*, stderr: bool) -> Console:
     """As wide as the terminal; in a file or a pipe, wide enough for our tables."""
-    made = Console(stderr=stderr, highlight=False)
+    made = _Voice(stderr=stderr, highlight=False)
     if not made.is_terminal and "COLUMNS" not in os.environ:
         made.width = FILE_WIDTH
     return made
@@ -46,7 +62,11 @@ class Session:
 
     def answer(self, value: Any) -> None:
         """Write plain values to stdout as JSON."""
-        click.echo(orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode())
+        text = orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode()
+        try:
+            click.echo(text)
+        except BrokenPipeError:
+            _speak_to_nobody(sys.stdout)
 
     def say(self, *renderables: Any) -> None:
         """Tell a person; silent when a program reads. Text is not broken into lines here."""

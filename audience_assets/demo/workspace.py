@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
@@ -15,9 +15,12 @@ from sqlalchemy.engine import Engine
 
 from audience_assets.demo.generate import generate_warehouse
 from audience_assets.demo.vendor import API_KEY
+from audience_assets.errors import AudienceError
+from audience_assets.project.files import PROJECT as SETTINGS
 from audience_assets.warehouse.engine import open_warehouse
 
 FOLDER = ".demo"
+PROJECT_NAME = "demo_shop"
 WAREHOUSE = "sqlite:///warehouse.sqlite"
 
 
@@ -36,12 +39,26 @@ class Workspace:
         return self.folder / "dagster_home"
 
     def create(self) -> None:
-        """Empty the folder and copy the embedded project into it."""
+        """Empty the folder and copy the embedded project into it.
+
+        Raises AudienceError where a folder stands in the way that no demo made.
+        """
+        self._insist_on_a_demo()
         for part in (self.project, self.dagster_home):
             shutil.rmtree(part, ignore_errors=True)
         with resources.as_file(resources.files("audience_assets.demo") / "project") as embedded:
             shutil.copytree(embedded, self.project)
+        settings = self.project / SETTINGS
+        # Its calendar of deliveries begins today, so that every day in it is a delivered one.
+        settings.write_text(f"{settings.read_text()}\nfirst_sync_day: {datetime.now(UTC):%Y-%m-%d}\n")
         make_dagster_home(self.dagster_home)
+
+    def _insist_on_a_demo(self) -> None:
+        if not self.project.exists():
+            return
+        settings = self.project / SETTINGS
+        if not settings.is_file() or f"project: {PROJECT_NAME}\n" not in settings.read_text(errors="replace"):
+            raise AudienceError(f"{self.project} is not a demo's and would be lost. Name another folder with --folder.")
 
     def generate(self, *, now: datetime, customers: int) -> Engine:
         """Fill the warehouse and return it, opened."""

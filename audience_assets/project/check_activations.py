@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel
 
 from audience_assets.destinations.base import DestinationType, ServiceSpec
-from audience_assets.project.activations import Activation
+from audience_assets.project.activations import Activation, ActivationSettings
 from audience_assets.project.activations import Mapping as FieldMapping
 from audience_assets.project.check_consent import check_consent
 from audience_assets.project.check_destinations import check_options
 from audience_assets.project.check_settings import check_settings
 from audience_assets.project.effective import Merged, merge, only_service, render_list_name, template_mistake
 from audience_assets.project.fields import Fields
+from audience_assets.project.model_paths import keys_of
 from audience_assets.project.places import Place
 from audience_assets.project.project import Project
 from audience_assets.project.service_options import every_identifier, only_channel
+from audience_assets.project.validation import salvage
 
 IDENTIFIER_TYPES = ("text", "integer", "uuid")
 
@@ -50,7 +53,6 @@ class ActivationCheck:
 
     def check(self, activation: Activation, places: ActivationPlaces) -> None:
         """An activation whose segment and destination are there and sound."""
-        check_settings(activation, places.activation)
         kind = self.types[self.project.destinations[activation.destination].type]
         merged = merge(self.project, activation)
         service = merged.data.get("service") or only_service(kind)
@@ -166,3 +168,16 @@ def segment_and_destination_known(
     if destinations is not None and activation.destination not in destinations:
         place.at("destination").unknown("destination", activation.destination, destinations)
     return activation.segment in segments and activation.destination in (destinations or ())
+
+
+def check_activation_remains(
+    data: Mapping[str, Any], segments: Collection[str], destinations: Collection[str] | None, place: Place
+) -> None:
+    """What can still be judged of an activation whose form has mistakes, which have been reported."""
+    for key, names in (("segment", segments), ("destination", destinations)):
+        if names is not None and isinstance(data.get(key), str) and data[key] not in names:
+            place.at(key).unknown(key, data[key], names)
+    own = keys_of(ActivationSettings)
+    settings = salvage(ActivationSettings, {key: value for key, value in data.items() if key in own})
+    if settings is not None:
+        check_settings(settings, place)

@@ -55,11 +55,15 @@ def _check_vendor_settings(settings: dict[str, Any], kind: DestinationType, plac
         if key not in valid:
             hint = f"write {kind.title}'s settings beside `type`" if key == "settings" else None
             place.at(key).report(f"unknown key {key!r}", hint or nearest(key, [*OWN_KEYS, *valid]))
+    told: list[KeyPath] = []
     for key in kind.secret_fields:
         if settings.get(key) is not None and env_name(settings[key]) is None:
             variable = f"{kind.name}_{key}".upper()
+            told.append((key,))
+            literal = not isinstance(settings[key], dict | list)
             place.at(key).report(
-                "a secret does not belong in a file", f"write {key}: {{env: {variable}}} and set that variable"
+                "a secret does not belong in a file" if literal else "expected the name of an environment variable",
+                f"write {key}: {{env: {variable}}} and set that variable",
             )
     from_environment: list[KeyPath] = []
     data = {key: _filled(value, (key,), from_environment) for key, value in settings.items() if key in valid}
@@ -71,7 +75,7 @@ def _check_vendor_settings(settings: dict[str, Any], kind: DestinationType, plac
         for mistake in mistakes(model, error):
             path = mistake.path
             # Only the real value can show whether a setting from the environment is right.
-            if path in from_environment or (not path and from_environment):
+            if path in (*told, *from_environment) or (not path and from_environment):
                 continue
             if mistake.detail["type"] == "missing" and stands_for(str(path[-1]), unknown, model):
                 continue

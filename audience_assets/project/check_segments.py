@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from audience_assets.project.check_conditions import ConditionCheck, leaves
 from audience_assets.project.conditions import Condition, SegmentMember
@@ -10,6 +11,7 @@ from audience_assets.project.graphs import cycles, depth
 from audience_assets.project.models import Model, Segment
 from audience_assets.project.names import check_owners, check_tag
 from audience_assets.project.places import Place
+from audience_assets.project.validation import salvage
 
 DEEPEST_REFERENCES = 10
 
@@ -36,6 +38,13 @@ def check_segment(segment: Segment, conditions: ConditionCheck, place: Place) ->
         conditions.check_tree(segment.where, place.at("where"), model)
     if segment.limit is not None:
         conditions.check_order(model, segment.limit.by, place.at("limit", "by"))
+
+
+def check_segment_remains(data: Mapping[str, Any], conditions: ConditionCheck, place: Place) -> None:
+    """What can still be judged of a segment whose form has mistakes, which have been reported."""
+    segment = salvage(Segment, data)
+    if segment is not None and (segment.where is not None or not place.at("where").written):
+        check_segment(segment, conditions, place)
 
 
 def _check_model(segment: Segment, conditions: ConditionCheck, place: Place) -> str | None:

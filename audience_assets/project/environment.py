@@ -19,7 +19,10 @@ class MissingVariable(AudienceError):
 
     def __init__(self, name: str) -> None:
         self.name = name
-        super().__init__(f"The environment variable {name} is not set; the project reads a setting from it.")
+        super().__init__(
+            f"The environment variable {name} is not set; the project reads a setting from it. Set it, or, "
+            "on your own machine, write it in the file .env beside project.yaml."
+        )
 
 
 def env_name(value: Any) -> str | None:

@@ -13,6 +13,7 @@ from audience_assets.project.activations import Activation, Destination
 from audience_assets.project.check_activations import (
     ActivationCheck,
     ActivationPlaces,
+    check_activation_remains,
     check_lists,
     segment_and_destination_known,
 )
@@ -22,7 +23,8 @@ from audience_assets.project.check_destinations import read_destination
 from audience_assets.project.check_insights import check_insights
 from audience_assets.project.check_models import check_models, check_relationships, is_told_apart, relationship_is_sound
 from audience_assets.project.check_secrets import check_secrets
-from audience_assets.project.check_segments import check_references, check_segment, users_model
+from audience_assets.project.check_segments import check_references, check_segment, check_segment_remains, users_model
+from audience_assets.project.check_settings import check_settings
 from audience_assets.project.effective import effective_activation, known_destinations
 from audience_assets.project.environment import MissingVariable, resolve_env, resolve_settings
 from audience_assets.project.fields import Fields
@@ -130,6 +132,8 @@ def _checked(root: Path, files: Files, parts: _Parts, types: Mapping[str, Destin
     check_insights(read.settings.insights, fields, files.project.at("insights"))
     for name, segment in parts.segments.items():
         check_segment(segment, conditions, files.segments[name].place)
+    for name in files.segments.keys() - parts.segments.keys():
+        check_segment_remains(files.segments[name].data, conditions, files.segments[name].place)
     check_references(parts.segments, {name: entry.place for name, entry in files.segments.items()})
 
     project = Project(
@@ -170,12 +174,16 @@ def _check_activations(
     judged: dict[str, ActivationPlaces] = {}
     for name, activation in project.activations.items():
         place = files.activations[name].place
+        check_settings(activation, place)
         if not segment_and_destination_known(activation, files.segment_names, parts.destination_names, place):
             continue
         segment = project.segments.get(activation.segment)
         if activation.destination in project.destinations and _model_of(segment, fields) is not None:
             judged[name] = ActivationPlaces(place, parts.destination_places[activation.destination])
             check.check(activation, judged[name])
+    for name in files.activations.keys() - project.activations.keys():
+        entry = files.activations[name]
+        check_activation_remains(entry.data, files.segment_names, parts.destination_names, entry.place)
     check_lists(project, judged)
 
 

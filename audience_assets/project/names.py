@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from audience_assets.project.places import Place
 
@@ -21,12 +22,17 @@ def check_slug(name: str, what: str, place: Place) -> bool:
     if SLUG.fullmatch(name) and len(name) <= LONGEST:
         return True
     if len(name) > LONGEST:
-        place.report(f"the name of a {what} has at most {LONGEST} characters; this one has {len(name)}")
+        place.report(f"the name of {_a(what)} has at most {LONGEST} characters; this one has {len(name)}")
         return False
-    suggestion = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    suggestion = re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")
     hint = f"for example {suggestion!r}" if SLUG.fullmatch(suggestion) else None
-    place.report(f"{name!r} can't name a {what}: use lower-case letters, digits and _, a letter first", hint)
+    place.report(f"{name!r} can't name {_a(what)}: use lower-case letters, digits and _, a letter first", hint)
     return False
+
+
+def _a(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 
 def check_field_name(name: str, place: Place) -> None:

@@ -40,6 +40,36 @@ def validate(model: type[Model], data: Any, place: Place) -> Model | None:
         return None
 
 
+def salvage(model: type[Model], data: Any) -> Model | None:
+    """`data` as the model after leaving out what pydantic refuses, so that the rest can be judged too.
+
+    None if it can't do without. The mistakes themselves are not reported here.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        paths = [_left_out(path) for path in failed_paths(model, error)]
+    try:
+        return model.model_validate(_without(data, (), set(paths)))
+    except ValidationError:
+        return None
+
+
+def _left_out(path: KeyPath) -> KeyPath:
+    """The item of a list, or else the setting, that a mistake is in: half of one would be judged for what it lacks."""
+    ends = [index for index, key in enumerate(path) if isinstance(key, int)]
+    return path[: ends[-1] + 1] if ends else path[:1]
+
+
+def _without(data: Any, path: KeyPath, gone: set[KeyPath]) -> Any:
+    if isinstance(data, dict):
+        return {key: _without(each, (*path, key), gone) for key, each in data.items() if (*path, key) not in gone}
+    if isinstance(data, list):
+        kept = ((index, each) for index, each in enumerate(data) if (*path, index) not in gone)
+        return [_without(each, (*path, index), gone) for index, each in kept]
+    return data
+
+
 def report(model: type[BaseModel], error: ValidationError, place: Place) -> None:
     for mistake in mistakes(model, error):
         place.at(*mistake.path).report(*mistake.explained())

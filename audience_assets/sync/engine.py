@@ -79,12 +79,17 @@ class _Run:
 
     def dry_run(self, sample: int) -> Plan:
         service = self.runtime.service(self.name)
+        known = self._known_list()
+        # What the first sync would adopt, and with which opt-in process, is said before it.
+        found = None if known.id else service.find_list(known.name)
         with hold_lease(self.runtime.engine, self.runtime.state.destination_list, self.name) as lease:
             recover(self.planner, self.tables, lease)
             plan = self._plan(lease, service, recount=True)
             with self.runtime.engine.begin() as connection:
                 rows = self._sample(connection, sample) if sample else []
                 self._finish(connection, PLANNED, None)
+        if found is not None:
+            plan = replace(plan, list_exists=True, list_url=found.url, list_facts=found.facts)
         return replace(plan, sample=rows)
 
     def deliver(self, approve: str | None, *, recreate: bool) -> SyncReport:
@@ -195,8 +200,8 @@ class _Run:
     def _ensure_list(self, lease: Lease, service: ListService) -> ListRef:
         known = self._known_list()
         if known.id:
-            return replace(service.get_list(known.id), created=known.created)
-        target = service.ensure_list(known.name)
+            return _with_origin(replace(service.get_list(known.id), created=known.created))
+        target = _with_origin(service.ensure_list(known.name))
         registry = self.runtime.state.destination_list
         with self.runtime.engine.begin() as connection:
             lease.assert_held(connection)
@@ -239,7 +244,7 @@ class _Run:
         total = plan.counts.changes
 
         def told(done: int) -> None:
-            self._tell("delivering", done, total, plan.floor_seconds)
+            self._tell("delivering", done, total, plan.floor_seconds, target)
 
         told(0)
         return Deliverer(
@@ -336,6 +341,12 @@ class _Run:
         )
         return [dict(row._mapping) for row in connection.execute(query)]
 
-    def _tell(self, phase: str, done: int, total: int, floor: float) -> None:
+    def _tell(self, phase: str, done: int, total: int, floor: float, target: ListRef | None = None) -> None:
         if self.progress:
-            self.progress(Progress(self.name, phase, done, total, floor))
+            named = (target.name, target.facts) if target else ("", {})
+            self.progress(Progress(self.name, phase, done, total, floor, *named))
+
+
+def _with_origin(target: ListRef) -> ListRef:
+    """A list found by its id looks adopted; we know who made it."""
+    return replace(target, facts={**target.facts, "adopted": "no" if target.created else "yes"})

@@ -55,10 +55,12 @@ def violations(guard: Guard, counts: PlanCounts, circumstances: Circumstances) -
             f"{counts.remove} of {before} members would be removed ({_percent(counts.remove, before):.1f} %), "
             f"more than max_removed_percent {guard.max_removed_percent:g}"
         )
-    changed = counts.add + counts.remove
+    # Whoever the vendor does not know is tried again every time: that changes nothing.
+    added = counts.add - counts.retry
+    changed = added + counts.remove
     if before and guard.max_change_percent is not None and _percent(changed, before) > guard.max_change_percent:
         found.append(
-            f"{counts.add} added and {counts.remove} removed would change {_percent(changed, before):.1f} % of "
+            f"{added} added and {counts.remove} removed would change {_percent(changed, before):.1f} % of "
             f"{before} members, more than max_change_percent {guard.max_change_percent:g}"
         )
     computed, oldest = circumstances.computed_at, circumstances.oldest_allowed

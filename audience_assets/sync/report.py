@@ -101,3 +101,5 @@ class Progress:
     done: int
     total: int
     floor_seconds: float
+    list_name: str = ""
+    list_facts: Mapping[str, str] = field(default_factory=dict)  # of the list that is delivered to, as found

@@ -27,14 +27,14 @@ def open_warehouse(url: str, *, root: Path | None = None) -> Engine:
     try:
         parsed = _with_root(_with_driver(make_url(url)), root)
         engine = sa.create_engine(parsed, **_engine_options(parsed))
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        name = url.split(":", 1)[0]
+        raise WarehouseError(f"No driver for {name!r} is installed: {_install_hint(name)}") from error
     except ArgumentError as error:
         raise WarehouseError(
             "The warehouse url is not one SQLAlchemy can read. Write driver://user:password@host/database, "
             "or sqlite:///file.db."
         ) from error
-    except (NoSuchModuleError, ModuleNotFoundError) as error:
-        name = url.split(":", 1)[0]
-        raise WarehouseError(f"No driver for {name!r} is installed: {_install_hint(name)}") from error
     # Redshift's package says what Postgres takes; a WITH before the INSERT is not among what Redshift takes.
     engine.dialect.cte_follows_insert = True
     if engine.dialect.name == "sqlite":

@@ -83,6 +83,7 @@ def test_what_a_page_shows(definitions: dg.Definitions) -> None:
     assert segment.owners == ["ann@shop.example"] and "loyalty" in segment.tags
     assert "```sql\nWITH" in (segment.description or "") and "Best customers" in (segment.description or "")
     assert delivered.owners == ["team:crm"] and delivered.kinds == {"klaviyo", "list"}
+    assert "\n- " in (segment.description or "").partition("```")[0]
     assert "| schedule.cadence | hourly | activations/best.yaml:1 |" in (delivered.description or "")
     columns = {column.name: column for column in source.metadata["dagster/column_schema"].columns}
     assert set(columns) == {"id", "revision", "email", "score", "consent_at"}

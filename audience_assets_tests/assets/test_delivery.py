@@ -94,6 +94,8 @@ def test_a_guard_stops_the_plan_and_an_approval_lets_it_through(shop: Shop) -> N
     stopped = shop.materialize()
     assert not stopped.success
     assert checks(stopped)["klaviyo/best:list_guard"] is False
+    # It was not reached, and has nothing to complain of.
+    assert checks(stopped)["klaviyo/best:rejection_rate"] is True
     text = told(stopped, "klaviyo__best")
     assert "max_removed_percent" in text and "Nothing was sent" in text
     assert shop.writes() == sent

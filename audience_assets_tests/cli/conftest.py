@@ -35,9 +35,10 @@ def made_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def project(made_project: Path, tmp_path: Path) -> Path:
-    """A project of the test's own."""
+    """A project of the test's own, with a second list beside the one that `init` declares."""
     target = tmp_path / "project"
     shutil.copytree(made_project, target)
+    (target / "activations/vips.yaml").write_text("segment: vips\ndestination: klaviyo\n")
     return target
 
 

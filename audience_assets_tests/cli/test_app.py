@@ -33,8 +33,23 @@ def test_the_version_is_the_packages() -> None:
     assert __version__ in CliRunner().invoke(main, ["--version"]).output
 
 
-def test_an_unknown_command_is_a_usage_error() -> None:
-    assert CliRunner().invoke(main, ["synk"]).exit_code == 2
+def test_an_unknown_command_is_a_usage_error_that_offers_the_nearest() -> None:
+    result = CliRunner().invoke(main, ["synk"])
+    assert result.exit_code == 2
+    assert "no command is called 'synk': did you mean 'sync'?" in result.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = CliRunner().invoke(main, ["init", str(tmp_path / "file" / "project")])
+    assert result.exit_code == 1
+    assert result.stderr.count("\n") == 1
+    assert str(tmp_path / "file") in result.stderr
+
+
+def test_what_init_makes_has_nothing_to_warn_of(made_project: Path) -> None:
+    result = CliRunner().invoke(main, ["check", "--project", str(made_project)])
+    assert result.stdout.splitlines() == ["my_project: 3 models, 2 segments, 1 destination, 1 activation. No mistakes."]
 
 
 def test_checking_a_project_imports_neither_dagster_nor_pandas(made_project: Path) -> None:

@@ -44,12 +44,40 @@ def test_a_sync_says_what_it_will_do_and_what_it_did(run: Run, vendor: Vendor) -
     result = run("sync", "newsletter")
     assert result.exit_code == 0, result.output
     assert "changes; the vendor's limits allow it in" in result.stdout
-    assert "opt-in process: double_opt_in" in result.stdout
+    # Before the first call that writes, not after it.
+    before, _, after = result.stdout.partition("newsletter: delivered")
+    assert "into the list 'Newsletter'; opt-in process: double_opt_in; adopted: no" in before and after
     report = status_of(run, "newsletter")
     assert report["state"] == "delivered"
     assert report["added"] == report["members"] == len(members(vendor)) > 100
     assert f"{report['added']} added" in result.stdout
     assert not addresses(result.output)
+
+
+def test_a_list_that_exists_is_shown_with_its_process_before_it_is_adopted(run: Run, vendor: Vendor) -> None:
+    assert "created if there is none" in run("plan", "newsletter").stdout
+    vendor.account.create_list("Newsletter", "single_opt_in")
+    shown = run("plan", "newsletter").stdout
+    assert "list 'Newsletter' (exists)" in shown
+    assert "opt-in process: single_opt_in" in shown
+    told = "into the list 'Newsletter'; opt-in process: single_opt_in; adopted: yes"
+    assert told in run("sync", "newsletter").stdout
+
+
+def test_a_list_of_ours_stays_ours(run: Run, vendor: Vendor, project: Path) -> None:
+    assert "adopted: no" in run("sync", "vips").stdout
+    replace(project / "segments/vips.yaml", "value: 300", "value: 200")
+    assert "adopted: no" in run("sync", "vips").stdout
+
+
+def test_a_list_that_is_gone_is_named_with_the_way_to_make_it_anew(run: Run, vendor: Vendor, project: Path) -> None:
+    run("sync", "vips")
+    vendor.account.delete_list(vendor.account.list_named("VIPs"))
+    replace(project / "segments/vips.yaml", "value: 300", "value: 200")
+    result = run("sync", "vips")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("vips: ") and "audience-assets sync vips --recreate" in result.stderr
+    assert run("sync", "vips", "--recreate").exit_code == 0
 
 
 def test_a_program_reads_a_syncs_report(run: Run, vendor: Vendor) -> None:

@@ -35,7 +35,9 @@ def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def read_until(process: subprocess.Popen[str], pattern: str) -> re.Match[str]:
@@ -88,6 +90,15 @@ def test_an_interrupted_sync_says_so_and_the_next_one_finishes(run: Run, project
     vendor.account.finish_jobs()
     members = list(vendor.account.members(vendor.account.list_named("Newsletter").id))
     assert len(members) == status["members"] > 100
+
+
+def test_a_reader_who_leaves_does_not_break_off_a_delivery(run: Run, project: Path, vendor: Vendor) -> None:
+    with started("sync", "newsletter", "--project", str(project)) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(PATIENCE) == 0
+    status = next(each for each in answer(run("status", "--json")) if each["activation"] == "newsletter")
+    assert status["state"] == "delivered"
 
 
 def free_port() -> str:

@@ -108,6 +108,16 @@ def test_dagster_keeps_the_history(played: Played) -> None:
             assert event is not None
 
 
+def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path) -> None:
+    mine = tmp_path / "project" / "thesis.txt"
+    mine.parent.mkdir()
+    mine.write_text("years of work")
+    result = CliRunner().invoke(main, ["demo", "--folder", str(tmp_path), "--customers", "500"])
+    assert result.exit_code == 1
+    assert "is not a demo's and would be lost" in result.stderr
+    assert mine.read_text() == "years of work"
+
+
 def test_the_command_ends_by_itself_and_leaves_nothing_running(tmp_path: Path) -> None:
     variables, threads = dict(os.environ), set(threading.enumerate())
     result = CliRunner().invoke(main, ["demo", "--customers", "500", "--folder", str(tmp_path / "work")])

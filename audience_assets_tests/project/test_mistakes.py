@@ -47,6 +47,25 @@ def test_all_mistakes_at_once_in_the_order_of_the_files(shop: Path) -> None:
     ]
 
 
+def test_mistakes_of_form_do_not_hide_the_others(shop: Path) -> None:
+    write(
+        shop,
+        "activations/churn_risk.yaml",
+        "segmnt: churn_risk\ndestination: klavyo\nguard: {min: 3}\nschedule: {at: 25:00}\n",
+    )
+    spoil(shop, "segments/churn_risk.yaml", "op: in, value", "opp: in, value")
+    spoil(shop, "segments/churn_risk.yaml", "by: ltv", "by: ltw")
+    said = [" ".join(line.split(" ")[:2]) for line in mistakes(shop)]
+    assert said == [
+        "segments/churn_risk.yaml:6: where.all[0].opp:",
+        "segments/churn_risk.yaml:18: limit.by:",
+        "activations/churn_risk.yaml:1: segmnt:",
+        "activations/churn_risk.yaml:2: destination:",
+        "activations/churn_risk.yaml:3: guard.min:",
+        "activations/churn_risk.yaml:4: schedule.at:",
+    ]
+
+
 def test_a_secret_in_a_file_is_not_repeated_in_the_message(shop: Path) -> None:
     spoil(shop, "destinations.yaml", "api_key: {env: KLAVIYO_API_KEY}", "api_key: [pk_live_1234]")
     assert not any("pk_live_1234" in line for line in mistakes(shop))

@@ -271,6 +271,13 @@ def test_too_much_change_and_a_stale_segment_are_stopped(build: MakeWorld) -> No
     assert len(tripped.value.plan.violations) == 2
 
 
+def test_who_is_unknown_to_the_vendor_counts_as_no_change_when_tried_again(build: MakeWorld) -> None:
+    world = build(guard=Guard(min_size=0, max_change_percent=50))
+    world.vendor.forget(*emails(3, 4, 5))
+    world.set_people(people(*range(1, 6)), range(1, 6))
+    assert (world.sync().absent, world.sync().counts.retry) == (3, 3)
+
+
 def test_plan_writes_nothing_at_the_vendor(build: MakeWorld) -> None:
     world = build()
     world.set_people(people(1, 2, 3), (1, 2, 3))

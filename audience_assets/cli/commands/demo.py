@@ -34,4 +34,4 @@ def command(session: Session, customers: int, work: Path) -> None:
     """
     with demo(work, customers=customers, console=session.out):
         pass
-    session.say(f"Everything is in {work}. To see it in Dagster: audience-assets ui")
+    session.say(f"Everything is in {work}. To play it again and look at it in Dagster: make ui, or audience-assets ui")

@@ -19,7 +19,6 @@ from audience_assets.project.schema import json_schemas
         type=click.Path(file_okay=False, path_type=Path),
         help="Write one file a schema into this folder, instead of all to stdout.",
     ),
-    json=False,
 )
 def command(session: Session, out: Path | None) -> None:
     """Write JSON Schemas of project.yaml, destinations.yaml, segments and activations.
@@ -31,7 +30,11 @@ def command(session: Session, out: Path | None) -> None:
         session.answer(schemas)
         return
     out.mkdir(parents=True, exist_ok=True)
+    written = []
     for name, schema in schemas.items():
         path = out / f"{name}.schema.json"
         path.write_bytes(orjson.dumps(schema, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
         session.say(str(path))
+        written.append(str(path))
+    if session.as_json:
+        session.answer(written)

@@ -10,7 +10,7 @@ import click
 from audience_assets.cli.codes import Code, worst
 from audience_assets.cli.declare import declare
 from audience_assets.cli.delivering import Delivery, summary
-from audience_assets.cli.failures import code_of, message_of, tell
+from audience_assets.cli.failures import code_of, message_about, tell
 from audience_assets.cli.names import known
 from audience_assets.cli.refreshing import refresh
 from audience_assets.cli.session import Session
@@ -60,11 +60,13 @@ def _deliver(
         with Delivery(session) as delivery:
             report = run_sync(runtime, name, as_of=as_of, approve=approve, recreate=recreate, progress=delivery.heard)
     except DestinationError as error:
-        tell(error)
-        return Code.FAILED, {"activation": name, "state": "failed", "error": message_of(error)}
+        message = message_about(name, error)
+        tell(error, message)
+        return Code.FAILED, {"activation": name, "state": "failed", "error": message}
     except AudienceError as error:
-        tell(error)
-        return code_of(error), {"activation": name, "state": "stopped", "error": message_of(error)}
+        message = message_about(name, error)
+        tell(error, message)
+        return code_of(error), {"activation": name, "state": "stopped", "error": message}
     session.say(*summary(report))
     return _code(report), report.as_dict()
 
