@@ -142,7 +142,7 @@ class Differ:
             return 0
         among = change.c.identifier.in_(sa.select(duplicate.c.identifier)) & (change.c.operation == Operation.ADD.value)
         users = sa.func.count(change.c.user_key.distinct()).label("users")
-        first = sa.select(change.c.identifier, sa.func.min(change.c.user_key).label("keep"), users)
+        first = sa.select(change.c.identifier, _smallest(change.c.user_key).label("keep"), users)
         kept = first.where(among).group_by(change.c.identifier).subquery("kept")
         same = kept.c.identifier == duplicate.c.identifier
         connection.execute(duplicate.update().values(keep=kept.c.keep, users=kept.c.users).where(same))
@@ -240,3 +240,10 @@ class Differ:
         base = sa.case(*((placed.c.operation == name, self.numbering.base(name)) for name in operations), else_=0)
         numbered = sa.select(placed.c.seq, (base + placed.c.position).label("number")).subquery("numbered")
         connection.execute(change.update().values(seq=numbered.c.number).where(numbered.c.seq == change.c.seq))
+
+
+def _smallest(key: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """Postgres compares uuids and knows no smallest one; their text sorts alike."""
+    if not isinstance(key.type, sa.Uuid):
+        return sa.func.min(key)
+    return sa.cast(sa.func.min(sa.cast(key, sa.String)), key.type)

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from audience_assets.destinations.base import ListMissing, ListRef, ListService, Operation, Status
 from audience_assets.destinations.limits import floor_seconds
+from audience_assets.errors import AudienceError
 from audience_assets.project.times import parse_duration
 from audience_assets.sync.deliver import Deliverer, Delivery
 from audience_assets.sync.guards import Circumstances, GuardTripped, fingerprint, violations
@@ -54,6 +55,13 @@ def run_sync(
     vendor. Raises GuardTripped, SyncBusy, LeaseLost or a DestinationError; what was answered until then is kept.
     """
     return _Run(runtime, activation, as_of, partition, progress).deliver(approve, recreate=recreate)
+
+
+def _told(error: BaseException | None) -> str | None:
+    """What is kept of an error. Only ours are known to hold nobody's data; a database's may quote a row."""
+    if error is None or isinstance(error, AudienceError):
+        return str(error) if error else None
+    return type(error).__name__ if isinstance(error, Exception) else "interrupted"
 
 
 def _sync_id(now: datetime) -> str:
@@ -258,7 +266,7 @@ class _Run:
             left = journal_of(self.planner, self.tables, self.sync).leave_open(connection)
             answers, after = merge_answers(connection, self.planner, self.tables, self.sync)
             report = self._report(connection, plan, target, delivery, answers, after, recovered, left)
-            error = str(delivery.fatal or delivery.retriable or "") or None
+            error = _told(delivery.fatal or delivery.retriable)
             self._finish(connection, FAILED if delivery.fatal else report.state, error, report)
         self._tell("done", plan.counts.changes, plan.counts.changes, plan.floor_seconds)
         return report
@@ -316,7 +324,7 @@ class _Run:
             lease.assert_held(connection)
             journal_of(self.planner, self.tables, self.sync).leave_open(connection)
             merge_answers(connection, self.planner, self.tables, self.sync)
-            self._finish(connection, FAILED, str(error) if isinstance(error, Exception) else "interrupted")
+            self._finish(connection, FAILED, _told(error))
 
     def _finish(self, connection: Connection, state: str, error: str | None, report: SyncReport | None = None) -> None:
         sync = self.runtime.state.sync

@@ -15,6 +15,8 @@ from audience_assets.warehouse import rewrites  # noqa: F401 - registers them
 from audience_assets.warehouse.functions import install_sqlite_functions
 
 BUSY_TIMEOUT_MS = 120_000
+# The values of a statement that fails are people's addresses, and its error ends up in logs.
+SILENT = {"hide_parameters": True}
 # A plain `postgresql://` means another driver in each SQLAlchemy version, so the choice is made here.
 DEFAULT_DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 
@@ -61,8 +63,8 @@ def _with_root(url: URL, root: Path | None) -> URL:
 
 def _engine_options(url: URL) -> dict[str, Any]:
     if url.get_backend_name() == "postgresql":
-        return {"pool_pre_ping": True, "pool_size": 8, "isolation_level": "READ COMMITTED"}
-    return {}
+        return {"pool_pre_ping": True, "pool_size": 8, "isolation_level": "READ COMMITTED", **SILENT}
+    return SILENT
 
 
 def _keep_utc(engine: Engine) -> None:

@@ -197,8 +197,7 @@ class State:
 
     def table_name(self, name: str) -> str:
         """The name of one of our tables as this warehouse has it, without a schema."""
-        if len(name) > MAX_NAME:
-            name = f"{name[: MAX_NAME - 9]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+        name = _short(name)
         return name if self._has_schemas else f"{self.namespace}_{name}"
 
     def _table(self, name: str, *columns: sa.Column[Any], ordered: bool = False) -> sa.Table:
@@ -238,7 +237,9 @@ class State:
 
     def segment(self, name: str, key_type: str) -> sa.Table:
         """Present members of a segment: user_key, entered_at."""
-        return self._keyed(f"segment_{name}", key_type, sa.Column("entered_at", UtcDateTime, nullable=False))
+        # No name begins with _, so this table has a name of its own beside segment_run and segment_history.
+        own = f"segment__{name}" if name in ("run", "history") else f"segment_{name}"
+        return self._keyed(own, key_type, sa.Column("entered_at", UtcDateTime, nullable=False))
 
     def segment_staging(self, name: str, key_type: str) -> sa.Table:
         """Where a refresh puts the new members before it compares them."""
@@ -289,7 +290,7 @@ class State:
             ordered=True,
         )
         if indexed:
-            sa.Index(f"ix_{ledger.name}_identifier"[:MAX_NAME], ledger.c.identifier, unique=True)
+            sa.Index(_short(f"ix_{ledger.name}_identifier"), ledger.c.identifier, unique=True)
         evidence = [
             column
             for channel in channels
@@ -319,6 +320,11 @@ class State:
             ordered=True,
         )
         return ListTables(ledger, change, duplicate, tuple(columns), tuple(channels))
+
+
+def _short(name: str) -> str:
+    """A name that no warehouse cuts: cut names could become equal."""
+    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 9]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def encode_columns(columns: Sequence[MappedColumn]) -> str:
