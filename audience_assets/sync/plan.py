@@ -172,7 +172,10 @@ class Planner:
             fill_own_opt_outs(connection, change, state.consent_log, self.activation.destination, self.channels)
         self._write_batches(connection, sync, ranges)
         counts = self._count(connection, tables, desired, operations, before, duplicates)
-        if unidentified is None:
+        if not before:
+            # Everybody else has become an addition, or stands behind one.
+            unidentified = counts.audience_users - counts.add - counts.duplicates
+        elif unidentified is None:
             unidentified = self._count_unidentified(connection, desired)
         return replace(counts, unidentified=unidentified)
 
@@ -285,7 +288,9 @@ class Planner:
 
     @staticmethod
     def _count_unidentified(connection: Connection, desired: Desired) -> int:
-        query = sa.select(sa.func.count()).select_from(desired.joined()).where(~desired.has_identifier())
+        query = (
+            sa.select(sa.func.count()).select_from(desired.joined(calculated=False)).where(~desired.has_identifier())
+        )
         return int(connection.scalar(query) or 0)
 
     @staticmethod

@@ -110,7 +110,7 @@ _TEMPLATES: dict[type[FunctionElement[Any]], dict[str, str]] = {
         "redshift": "LOWER({0})",
     },
     FoldedColumn: {
-        "sqlite": "CASE WHEN {0} GLOB '*[^ -~]*' THEN aa_lower({0}) ELSE lower({0}) END",
+        "sqlite": "CASE WHEN length({0}) = length(CAST({0} AS BLOB)) THEN lower({0}) ELSE aa_lower({0}) END",
         "postgresql": "lower({0})",
         "duckdb": "lower({0})",
         "snowflake": "LOWER({0})",
