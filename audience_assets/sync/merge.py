@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from audience_assets.destinations.base import Operation, Recheck, Status
 from audience_assets.sync.acknowledge import DONE, FOLDED, Journal
-from audience_assets.sync.diff import ABSENT, IN_DOUBT, MEMBER, REJECTED
+from audience_assets.sync.diff import ABSENT, IN_DOUBT, MEMBER, REJECTED, UNSURE
 from audience_assets.sync.numbers import DROP, LEDGER_ONLY, RELINK
 from audience_assets.warehouse.column_types import UtcDateTime
 from audience_assets.warehouse.state import ListTables
@@ -97,12 +97,16 @@ def _answers(journal: Journal, changes: sa.Join) -> sa.Subquery:
 
 
 def _status(answers: sa.FromClause, present: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
-    """A member's standing after an answer. A refused update leaves the member in the list."""
+    """A member's standing after an answer. A refused update leaves the member in the list.
+
+    Whoever may be in the list since an answer was lost still may be when a later try is refused.
+    """
     return sa.case(
         (answers.c.operation == RELINK, present),
         (answers.c.answer == Status.ACCEPTED.value, MEMBER),
         (answers.c.answer == Status.ABSENT.value, ABSENT),
         (answers.c.operation == Operation.UPDATE.value, MEMBER),
+        ((answers.c.answer == Status.REJECTED.value) & present.in_((IN_DOUBT, UNSURE)), UNSURE),
         (answers.c.answer == Status.REJECTED.value, REJECTED),
         else_=IN_DOUBT,
     )
