@@ -19,6 +19,7 @@ from audience_assets.destinations.base import Operation, Recheck
 from audience_assets.sync.desired import Desired
 from audience_assets.sync.numbers import DROP, RELINK, Numbering
 from audience_assets.sync.respelled import Phones
+from audience_assets.warehouse.counting import RowCounter, start_counting
 from audience_assets.warehouse.state import ListTables
 
 MEMBER = "member"
@@ -81,10 +82,11 @@ class Differ:
         connection.execute(self.tables.change.delete().where(self.tables.change.c.operation == LOST))
 
     def _insert(self, connection: Connection, values: dict[str, Any], query: sa.Select[Any], *, after: int = 0) -> None:
-        """Insert rows in the order they come; their number is their place, counted from `after`."""
-        change, number = self.tables.change, sa.func.row_number().over()
+        """Insert rows; they are numbered as they come, from `after` on."""
+        change = self.tables.change
         if connection.dialect.name != "sqlite":
-            values = {"seq": number + after if after else number, **values}
+            start_counting(connection)
+            values = {"seq": RowCounter() + after, **values}
         connection.execute(change.insert().from_select(list(values), query.with_only_columns(*values.values())))
 
     def _wanted_values(self) -> dict[str, Any]:
