@@ -27,7 +27,7 @@ class Notifications(Declared):
 
 
 class ProjectFile(Declared):
-    """`project.yaml`."""
+    """What all segments and activations share: the warehouse, its models, and who is told of failures."""
 
     project: str
     timezone: str = "UTC"
