@@ -18,7 +18,7 @@ PERSON = ("E-mail", "User id", "Attributes", "Channels opted out of")
 
 
 def show(vendor: IterableSandbox, path: str, parameters: dict[str, str]) -> View | None:
-    """ "" is the overview; `<project>/lists/<id>` a list, `<project>/users` everybody, `<project>/fields` the fields."""
+    """ "" is the overview; `<project>/lists/<id>` a list, `<project>/users` and `<project>/fields` all of them."""
     page = int(parameters["page"]) if parameters.get("page", "").isdigit() else 0
     match path.split("/"):
         case [""]:
