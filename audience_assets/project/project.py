@@ -23,7 +23,9 @@ class WarehouseSettings(Declared):
 class Notifications(Declared):
     """Who hears of failed runs."""
 
-    webhook_url: TextOrEnv | None = None
+    webhook_url: TextOrEnv | None = Field(
+        default=None, description="where to post them; a secret, so it comes from the environment: {env: NAME}"
+    )
 
 
 class ProjectFile(Declared):
