@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from audience_assets.destinations.base import Connection, ListRef, Mapped, Member, Outcome, Report
+from audience_assets.destinations.iterable.client import IterableClient
 from audience_assets.destinations.iterable.contact_list import ContactList
 from audience_assets.destinations.iterable.settings import EMAIL, HYBRID, USER_ID, ContactListOptions, IterableSettings
 from audience_assets.destinations.limits import MemorySlotLog, SlidingLimiter
@@ -47,6 +48,22 @@ class IterableWorld:
         made.fields.types[made.lists_field] = "long"
         return IterableWorld(self.sandbox, self.clock, self.limiter, made)
 
+    def settings(self, **given: Any) -> IterableSettings:
+        """Of this project, without waits."""
+        usual = {
+            "api_key": KEY if self.project.name == "demo" else f"{KEY}{self.project.type}",
+            "project_type": self.project.type,
+            "base_url": self.sandbox.url,
+            "first_wait_seconds": 0,
+            "new_list_wait_seconds": 0,
+            "lookups_at_once": 1,  # two would move the clock against each other
+            "tries": 4,
+        }
+        return IterableSettings.model_validate({**usual, **given})
+
+    def client(self) -> IterableClient:
+        return IterableClient(self.settings(), self.limiter)
+
     def service(
         self,
         kind: str | None = None,
@@ -56,21 +73,10 @@ class IterableWorld:
         **options: Any,
     ) -> ContactList:
         """`attributes` are mapped fields with their types. Matched by address, but not in userID projects."""
-        project_type = self.project.type
-        kind = kind or (USER_ID if project_type == USER_ID else EMAIL)
-        given = {
-            "api_key": KEY if self.project.name == "demo" else f"{KEY}{project_type}",
-            "project_type": project_type,
-            "base_url": self.sandbox.url,
-            "first_wait_seconds": 0,
-            "new_list_wait_seconds": 0,
-            "lookups_at_once": 1,  # two would move the clock against each other
-            "tries": 4,
-            **(settings or {}),
-        }
+        kind = kind or (USER_ID if self.project.type == USER_ID else EMAIL)
         return ContactList(
             Connection(
-                settings=IterableSettings.model_validate(given),
+                settings=self.settings(**(settings or {})),
                 options=ContactListOptions.model_validate(options),
                 resubscribe="never",
                 import_history=False,
@@ -92,6 +98,11 @@ class IterableWorld:
         """Address, else user id, of everybody in the list, once everything accepted has taken effect."""
         self.project.finish()
         return {str(user.email or user.user_id) for user in self.project.members(int(target.id))}
+
+    def people(self) -> int:
+        """How many users there are, once everything accepted has taken effect."""
+        self.project.finish()
+        return len(self.project.users)
 
     def data(self, identifier: str) -> dict[str, Any]:
         self.project.finish()
