@@ -5,10 +5,16 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-from audience_assets.sandbox.iterable.api import lists, membership, privacy, users
+from audience_assets.sandbox.iterable.api import lists, membership, privacy, subscriptions, users
 from audience_assets.sandbox.iterable.call import Operation
 
-OPERATIONS = (*lists.OPERATIONS, *membership.OPERATIONS, *users.OPERATIONS, *privacy.OPERATIONS)
+OPERATIONS = (
+    *lists.OPERATIONS,
+    *membership.OPERATIONS,
+    *users.OPERATIONS,
+    *subscriptions.OPERATIONS,
+    *privacy.OPERATIONS,
+)
 
 
 class Routes:

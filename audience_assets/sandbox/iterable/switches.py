@@ -45,5 +45,8 @@ class IterableSwitches:
     # Whether an unsubscribe in an email project makes a profile of an unknown address.
     unsubscribe_creates: bool = False
 
+    # Whether Iterable has switched the /api/subscriptions endpoints on for the account.
+    subscriptions_enabled: bool = False
+
     # Only so many lines of a list are answered, as when a stream is cut; None: all.
     cut_members_at: int | None = None

@@ -24,7 +24,7 @@ def is_user_id(value: str) -> bool:
 class User:
     """One profile. A million must fit, so what most lack is made when needed. Times: seconds since 1970."""
 
-    __slots__ = ("created", "data", "email", "number", "unsubscribed_channels", "updated", "user_id")
+    __slots__ = ("created", "data", "email", "message_types", "number", "unsubscribed_channels", "updated", "user_id")
 
     def __init__(self, number: int, created: float) -> None:
         self.number = number
@@ -34,6 +34,8 @@ class User:
         self.user_id: str | None = None
         self.data: dict[str, Any] | None = None
         self.unsubscribed_channels: set[int] | None = None
+        # unsubscribedMessageTypeIds and subscribedMessageTypeIds
+        self.message_types: dict[str, list[int]] | None = None
 
 
 class Users:

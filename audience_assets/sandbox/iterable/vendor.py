@@ -130,7 +130,7 @@ class IterableSandbox:
     ) -> Response:
         if len(request.body) > self.switches.max_body:
             raise refusal(413, "BadParams", "Request body is too large", {})
-        body = _body(request) if request.method == "POST" else None
+        body = _body(request) if request.method in ("POST", "PUT") else None
         with project.lock:
             call = Call(project, request, project.settle(), ids, dict(request.query()), body)
             return operation.handler(call)

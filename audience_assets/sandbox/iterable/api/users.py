@@ -100,10 +100,9 @@ def document(call: Call, user: User) -> dict[str, Any]:
         "itblInternal": {"documentCreatedAt": _when(user.created), "documentUpdatedAt": _when(user.updated)},
     }
     if lists or user.unsubscribed_channels:
-        data[project.lists_field] = lists
+        none: dict[str, list[int]] = {"unsubscribedMessageTypeIds": [], "subscribedMessageTypeIds": []}
+        data |= {project.lists_field: lists, **none, **(user.message_types or {})}
         data["unsubscribedChannelIds"] = sorted(user.unsubscribed_channels or ())
-        data["unsubscribedMessageTypeIds"] = []
-        data["subscribedMessageTypeIds"] = []
     identity = {name: v for name, v in (("email", user.email), ("userId", user.user_id)) if v is not None}
     return {"email": user.email or "", **identity, "dataFields": {**identity, **data}}
 
@@ -155,10 +154,34 @@ def update_email(call: Call) -> Response:
     return envelope(200, "Success")
 
 
+def merge(call: Call) -> Response:
+    """The source's data, lists and identifiers go to the destination; the source is deleted."""
+    project = call.project
+    source, target = (
+        _one(call, {"email": call.member(f"{end}Email", str), "userId": call.member(f"{end}UserId", str)}, create=False)
+        for end in ("source", "destination")
+    )
+    if not source.users or not target.users or source.users[0] is target.users[0]:
+        raise refusal(400, "BadParams", "Merging takes two different users")
+    lost, kept = source.users[0], target.users[0]
+
+    def effect(_: float) -> None:
+        for list_id in project.lists_of(lost):
+            found = project.find_list(list_id)
+            if found is not None:
+                found.add(kept.number)
+        kept.data = {**(lost.data or {}), **(kept.data or {})}
+        project.delete_user(lost)
+
+    call.later(effect)
+    return envelope(200, "Success")
+
+
 OPERATIONS = (
     Operation("post_users_bulkUpdate", "POST", "/api/users/bulkUpdate", bulk_update, Window(5, 1), writes=True),
     Operation("post_users_update", "POST", "/api/users/update", update, Window(500, 1), writes=True),
     Operation("post_users_updateEmail", "POST", "/api/users/updateEmail", update_email, writes=True),
+    Operation("post_users_merge", "POST", "/api/users/merge", merge, Window(50, 1), writes=True),
     Operation("get_users_getFields", "GET", "/api/users/getFields", get_fields, THREE_A_SECOND),
     Operation("get_users_getByEmail", "GET", "/api/users/getByEmail", get_by_email, HUNDRED_A_SECOND),
     Operation("get_users_byUserId", "GET", "/api/users/byUserId", get_by_user_id, HUNDRED_A_SECOND),
