@@ -24,7 +24,8 @@ from sqlalchemy.engine import Connection
 from audience_assets.audiences.planning import expect_large_joins
 from audience_assets.destinations.base import ListRef, Recheck
 from audience_assets.errors import AudienceError
-from audience_assets.sync.diff import ABSENT, IN_DOUBT, IN_LIST, MEMBER
+from audience_assets.sync.diff import ABSENT, IN_DOUBT, IN_LIST, MAY_BE_LISTED, MEMBER
+from audience_assets.sync.kept import expect_own_list
 from audience_assets.sync.lease import Lease, hold_lease
 from audience_assets.sync.plan import Planner
 from audience_assets.sync.recovery import count_anew, recover
@@ -81,10 +82,11 @@ def reconcile(
 ) -> Reconciliation:
     """Compare the vendor's list with the ledger; `apply` opens the missing members again, in the ledger alone.
 
-    Who was delivered within `settling` is not judged. Raises SyncBusy while a sync runs, NeverDelivered,
+    Who was delivered within `settling` is not judged. Raises SyncBusy while a sync runs, NeverDelivered, ListMoved,
     ListMissing or another DestinationError.
     """
     started, planner = time.monotonic(), Planner(runtime, activation)
+    expect_own_list(runtime, planner.activation)
     tables = planner.prepare()
     with hold_lease(runtime.engine, runtime.state.destination_list, activation) as lease:
         recover(planner, tables, lease)
@@ -139,7 +141,7 @@ class _Comparison:
         """Count, change the ledger if asked to, and record it; the caller commits."""
         lease.assert_held(connection)
         expect_large_joins(connection)
-        self.remote.match(connection, self.tables.ledger, IN_LIST)
+        self.remote.match(connection, self.tables.ledger, MAY_BE_LISTED)
         at_vendor, not_ours = self.remote.counts(connection)
         counts = self._count(connection)
         if apply:
