@@ -377,7 +377,10 @@ def test_some_endpoints_must_be_switched_on(iterable: Caller, enabled: bool) -> 
 
 def test_merging_moves_lists_and_data(iterable: Caller) -> None:
     made = iterable.make_list()
-    rows = [{"email": ANN, "dataFields": {"a": 1}, "lists": [made]}, {"email": BOB, "dataFields": {"b": 2}}]
+    rows: list[dict[str, Any]] = [
+        {"email": ANN, "dataFields": {"a": 1}, "lists": [made]},
+        {"email": BOB, "dataFields": {"b": 2}},
+    ]
     iterable.project.add_users(rows)
     iterable.post("/api/users/merge", {"sourceEmail": ANN, "destinationEmail": BOB})
     iterable.wait()

@@ -89,7 +89,7 @@ def test_a_body_over_4_mib_and_a_batch_over_the_limit_are_refused(iterable: Call
     ],
 )
 def test_limits_are_per_project_and_endpoint(limited: Caller, path: str, calls: int, seconds: int, period: str) -> None:
-    query = {"listId": limited.make_list(), "email": ANN}
+    query: dict[str, Any] = {"listId": limited.make_list(), "email": ANN}
     statuses = [limited.call("GET", path, **query).status_code for _ in range(calls + 1)]
     assert statuses == [200] * calls + [429]
     refused = limited.call("GET", path, **query)

@@ -80,12 +80,13 @@ def test_a_wrong_request_would_be_noticed(iterable: IterableWorld, api: Descript
     list(iterable.service().members(target))
     entries = {entry.endpoint: entry for entry in iterable.sandbox.requests}
     subscribe, members = entries["post_lists_subscribe"], entries["get_lists_getUsers"]
-    for body in (
+    wrong: list[dict[str, Any]] = [
         {"listId": "1", "subscribers": []},
         {"subscribers": []},
         {"listId": 1, "subscribers": [{"mail": "a"}]},
         {"listId": 1, "subscribers": [{"email": 7}]},
-    ):
+    ]
+    for body in wrong:
         subscribe.body = orjson.dumps(body)
         assert len(api.request_problems(subscribe)) == 1
     for query in ("", "listId=x", "listId=1&size=2"):
