@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from audience_assets.sandbox.emarsys import EmarsysSandbox
+from audience_assets.sandbox.iterable import EMAIL, HYBRID, USER_ID, IterableSandbox
 from audience_assets.sandbox.klaviyo import KlaviyoSandbox
 from audience_assets.sandbox.vendor import SandboxVendor
 
 ACCOUNT = "sandbox"
-# A person by identifier, "email" and "phone", normalised; who has neither is left out.
+# A person by identifier ("email", "phone", ...), normalised.
 Person = Mapping[str, str]
 
 
@@ -34,18 +34,21 @@ def _klaviyo(key: str, rate_limits: bool) -> Served:
     return Served(vendor, seed, lambda url: {"base_url": url})
 
 
-def _emarsys(key: str, rate_limits: bool) -> Served:
-    vendor = EmarsysSandbox(rate_limits=rate_limits)
-    account = vendor.account(ACCOUNT, client=(ACCOUNT, key))
+def _iterable(key: str, rate_limits: bool) -> Served:
+    """A hybrid project; the other types by the key with -email or -user_id behind it."""
+    vendor = IterableSandbox(rate_limits=rate_limits)
+    projects = [vendor.project(ACCOUNT, key=key, project_type=HYBRID)]
+    projects += [
+        vendor.project(f"{ACCOUNT}-{each}", key=f"{key}-{each}", project_type=each) for each in (EMAIL, USER_ID)
+    ]
+    names = {"email": "email", "user_id": "userId"}
 
     def seed(people: Iterable[Person]) -> int:
-        return account.add_contacts({"email": person["email"]} for person in people if "email" in person)
+        rows = [{names[kind]: value for kind, value in person.items() if kind in names} for person in people]
+        return max(project.add_users(row for row in rows if row) for project in projects)
 
-    def settings(url: str) -> Mapping[str, str]:
-        return {"base_url": url, "token_url": f"{url}/oauth2/token", "client_id": ACCOUNT}
-
-    return Served(vendor, seed, settings)
+    return Served(vendor, seed, lambda url: {"base_url": url, "project_type": HYBRID})
 
 
 # By vendor: from the key that the twin shall know, and whether it keeps to the vendor's rate limits.
-TWINS: Mapping[str, Callable[[str, bool], Served]] = {"klaviyo": _klaviyo, "emarsys": _emarsys}
+TWINS: Mapping[str, Callable[[str, bool], Served]] = {"klaviyo": _klaviyo, "iterable": _iterable}

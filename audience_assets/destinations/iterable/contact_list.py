@@ -39,6 +39,7 @@ from audience_assets.destinations.iterable.endpoints import (
     subscribe_at,
     unsubscribe_at,
 )
+from audience_assets.destinations.iterable.existence import Existence
 from audience_assets.destinations.iterable.mapping import IDENTIFIERS, mapping_faults, require_sound
 from audience_assets.destinations.iterable.settings import (
     EMAIL,
@@ -70,7 +71,8 @@ class ContactList:
         self._client = IterableClient(self._settings, connection.limiter)
         self._catalogue = Catalogue(self._client)
         attributes = Attributes(connection.mapped.attributes, self._options, self._catalogue)
-        self._writing = Writing(self._client, self._settings, attributes, self._kind)
+        existence = Existence(self._client, self._settings.lookups_at_once, trust=self._settings.trust_known_contacts)
+        self._writing = Writing(self._client, self._settings, attributes, existence, self._kind)
 
     def check(self, list_name: str | None = None) -> Iterator[Finding]:
         """Credentials, project type, permissions, attributes and list; see `destinations.iterable.doctor`."""

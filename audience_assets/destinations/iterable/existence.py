@@ -8,20 +8,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from audience_assets.destinations.base import BadBatch, DestinationError, Throttled, Unavailable
 from audience_assets.destinations.iterable.client import IterableClient
 from audience_assets.destinations.iterable.people import Person
 
 
-@dataclass(frozen=True)
 class Existence:
-    """Looks people up with some calls at once; the limiter keeps the pace of 100 a second."""
+    """Looks people up with some calls at once; the limiter keeps the pace of 100 a second.
 
-    client: IterableClient
-    at_once: int
-    trust: bool
+    All batches of a sync share the threads, first come first served, so that the first ones are sent early.
+    """
+
+    def __init__(self, client: IterableClient, at_once: int, *, trust: bool) -> None:
+        self.client = client
+        self.trust = trust
+        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="look-up")
 
     def look_up(self, people: Sequence[Person]) -> int:
         """Mark who is absent, known or undecided; how many calls that took. Unauthorized and its like are raised.
@@ -34,11 +36,8 @@ class Existence:
                 person.known = True
             elif person.is_open:
                 asked.append(person)
-        if not asked:
-            return 0
         outage = _Outage()
-        with ThreadPoolExecutor(min(self.at_once, len(asked)), thread_name_prefix="look-up") as pool:
-            return sum(pool.map(lambda person: self._look_up(person, outage), asked))
+        return sum(self._pool.map(lambda person: self._look_up(person, outage), asked))
 
     def _look_up(self, person: Person, outage: _Outage) -> int:
         if outage.error is not None:

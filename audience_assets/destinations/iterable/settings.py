@@ -47,7 +47,7 @@ class IterableSettings(BaseModel):
     list_calls_per_second: int = Field(default=4, ge=1, description="subscribe and unsubscribe; no limit is published")
     rows_per_call: int = Field(default=1000, ge=1, le=1000, description="most people in one call")
     bytes_per_call: int = Field(default=3_800_000, ge=1_000, description="largest body; Iterable takes 4 MB")
-    lookups_at_once: int = Field(default=8, ge=1, le=64, description="threads that look people up, for each batch")
+    lookups_at_once: int = Field(default=16, ge=1, le=64, description="threads that look people up")
     new_list_tries: int = Field(default=6, ge=1, description="how often a list that is not ready yet is tried")
     new_list_wait_seconds: float = Field(default=2.0, ge=0, description="wait for such a list at first; doubles")
     tries: int = Field(default=6, ge=1, le=20, description="how often a call is tried in an outage")

@@ -33,12 +33,13 @@ class Writing:
     client: IterableClient
     settings: IterableSettings
     attributes: Attributes
+    existence: Existence
     kind: str
 
     def enter(self, target: ListRef, members: Sequence[Member]) -> Report:
         people, calls = read_people(members, self.kind), _Calls(self.client)
         # updateExistingUsersOnly is honoured in the other project types alone.
-        calls.elsewhere += self._existence.look_up(people) if self._creates_by_subscribe else 0
+        calls.elsewhere += self.existence.look_up(people) if self._creates_by_subscribe else 0
         self._subscribe(target, people)
         return report(people, calls.total)
 
@@ -50,7 +51,7 @@ class Writing:
         self.attributes.fill(_open(people))
         changed = [person for person in _open(people) if person.data or person.missing]
         if self._creates_by_bulk_update and not self.settings.trust_known_contacts:
-            calls.elsewhere += self._existence.look_up(changed)
+            calls.elsewhere += self.existence.look_up(changed)
         carrying = [person for person in _open(changed) if person.data]
         self._delivering.send(carrying, self._row, lambda rows: self.client.bulk_update(rows, create_fields=False))
         for person in carrying:
@@ -62,7 +63,7 @@ class Writing:
     def leave(self, target: ListRef, members: Sequence[Member]) -> Report:
         people, calls = read_people(members, self.kind), _Calls(self.client)
         if self._creates_by_subscribe and self.settings.unknown_leavers == "look_up":
-            calls.elsewhere += self._existence.look_up(people)
+            calls.elsewhere += self.existence.look_up(people)
         leaving = _open(people)
         self._delivering.send(
             leaving,
@@ -114,10 +115,6 @@ class Writing:
     @property
     def _creates_by_bulk_update(self) -> bool:
         return self.settings.project_type != EMAIL or self.kind == EMAIL
-
-    @cached_property
-    def _existence(self) -> Existence:
-        return Existence(self.client, self.settings.lookups_at_once, self.settings.trust_known_contacts)
 
     @cached_property
     def _delivering(self) -> Delivering:

@@ -2,6 +2,7 @@
 
 from audience_assets.sandbox.iterable.project import IterableProject
 from audience_assets.sandbox.iterable.switches import IterableSwitches
+from audience_assets.sandbox.iterable.users import EMAIL, HYBRID, USER_ID
 from audience_assets.sandbox.iterable.vendor import IterableSandbox
 
-__all__ = ["IterableProject", "IterableSandbox", "IterableSwitches"]
+__all__ = ["EMAIL", "HYBRID", "USER_ID", "IterableProject", "IterableSandbox", "IterableSwitches"]
