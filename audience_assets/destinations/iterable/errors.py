@@ -1,7 +1,7 @@
 """Iterable's refusals as the errors the engine knows.
 
 The HTTP status is the verdict: a 400 for an unknown list says `"code": "Success"`. Not every refusal is JSON.
-https://support.iterable.com/hc/en-us/articles/22004855205396-API-Response-Codes
+Iterable support, "API Response Codes"; operations of https://api.iterable.com/api/docs
 """
 
 from __future__ import annotations

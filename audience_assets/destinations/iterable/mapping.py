@@ -1,7 +1,6 @@
 """What a mapping may name: one identifier that fits the project, and fields that are not Iterable's own.
 
-Identifiers: https://support.iterable.com/hc/en-us/articles/9216719179796-Project-Types-and-Unique-Identifiers
-Fields: https://support.iterable.com/hc/en-us/articles/217744303-User-Profile-Fields-Used-by-Iterable
+Iterable support, "Project Types and Unique Identifiers" and "User Profile Fields Used by Iterable".
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 ProjectType = Literal["email", "user_id", "hybrid"]
 EMAIL, USER_ID, HYBRID = "email", "user_id", "hybrid"
 
-# https://support.iterable.com/hc/en-us/articles/204780579-API-Endpoints-and-Sample-Payloads
+# Iterable support, "API Endpoints and Sample Payloads".
 HOSTS = {"us": "https://api.iterable.com", "eu": "https://api.eu.iterable.com"}
 
 

@@ -1,7 +1,7 @@
 """Values as Iterable's fields take them, and whether a field can take a value at all.
 
 A field's type is fixed by the first value that reaches it, for good.
-https://support.iterable.com/hc/en-us/articles/208183076-Field-Data-Types
+Iterable support, "Field Data Types" and "Managing User Profile Fields".
 """
 
 from __future__ import annotations
