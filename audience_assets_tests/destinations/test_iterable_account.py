@@ -297,8 +297,7 @@ def test_estimates_cover_what_is_done(iterable: IterableWorld, project_type: str
     values = {"plan": "pro"} if attributes else {}
     added = service().add(target, [person(each, kind, **values) for each in people])
     assert added.outcomes == []
-    # The fields are new: one call creates them, and each of the three carries them after.
-    assert added.calls <= calls(adds=25) + (2 if attributes else 0)
+    assert added.calls <= calls(adds=25)
     removed = service().remove(target, [person(each, kind) for each in people])
     assert removed.calls == calls(removes=25)
     if attributes:

@@ -56,6 +56,8 @@ BATCH_SIZES = dict.fromkeys(Operation, MOST_ROWS)
 STANDARD = "Standard"
 LIST_TYPE = "list type"
 CREATE_ATTEMPTS = 3
+# How many batches may be on their way before the first one has created the fields.
+BATCHES_AT_ONCE = 16
 # The count lags behind writes; more than this is missing from a read that was cut off.
 SIZE_TOLERANCE = 0.01
 
@@ -155,10 +157,10 @@ class ContactList:
         return [CallEstimate(endpoint, count) for endpoint, count in calls.items() if count]
 
     def _bulk_updates(self, subscribed: int, updated: int) -> int:
-        """Of those who enter only the first batches need any: the ones that find fields missing."""
+        """Of those who enter only the batches need any that find fields missing: the first ones, side by side."""
         if not self._mapped.attributes:
             return 0
-        return updated + (2 if subscribed else 0)
+        return updated + (1 + min(subscribed, BATCHES_AT_ONCE) if subscribed else 0)
 
 
 def list_ref(resource: dict[str, Any]) -> ListRef:
