@@ -349,6 +349,15 @@ def test_a_refused_update_leaves_the_member_in_the_list(iterable: IterableWorld)
     assert (outcome.status, reasons(outcome)) == (Status.ACCEPTED, {"plan": "attributes_refused"})
 
 
+def test_a_deleted_user_of_an_email_project_matched_by_id_is_absent(iterable: IterableWorld) -> None:
+    iterable.seed({"email": ANN, "userId": "u-1"})
+    service = iterable.service("user_id", attributes={"plan": "text"})
+    members = [changed("u-1", "user_id", plan=("a", "b")), changed("u-2", "user_id", plan=("a", "b"))]
+    outcome = only(service.update(iterable.make_list(), members))
+    assert (outcome.identifier, outcome.status) == ("u-2", Status.ABSENT)
+    assert iterable.data("u-1") == {"plan": "b"}
+
+
 def test_a_newly_mapped_attribute_is_created_for_members(iterable: IterableWorld) -> None:
     iterable.seed({"email": ANN}, {"email": BOB})
     members = [changed(ANN, plan=(None, "pro")), changed(BOB, plan=(None, None))]

@@ -71,6 +71,15 @@ def test_a_forgotten_person_is_gone(iterable: IterableWorld) -> None:
     assert world.service().remove(world.make_list(), [person(ANN)]).outcomes == []
 
 
+def test_an_unknown_leaver_whom_the_answer_only_counts_is_gone(iterable: IterableWorld) -> None:
+    world = iterable.of_type(HYBRID)
+    world.switches.answers = "old"
+    target = world.make_list()
+    world.seed({"email": ANN, "lists": [int(target.id)]})
+    assert world.service().remove(target, [person(ANN), person(BOB)]).outcomes == []
+    assert world.listed(target) == set()
+
+
 def test_an_outage_leaves_them_for_the_next_sync(iterable: IterableWorld) -> None:
     world = iterable.of_type(HYBRID)
     target = world.make_list()

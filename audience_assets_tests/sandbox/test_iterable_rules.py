@@ -139,6 +139,12 @@ def test_bulk_update_creates_whoever_is_unknown(iterable: Caller) -> None:
     assert hybrid.project.data(ANN) == {"plan": "pro"}
 
 
+def test_bulk_update_calls_an_unknown_user_id_of_an_email_project_invalid(iterable: Caller) -> None:
+    told = iterable.post(BULK_UPDATE, {"users": [{"userId": "u-1"}]})
+    assert told["failedUpdates"]["invalidUserIds"] == ["u-1"]
+    assert told["failedUpdates"]["notFoundUserIds"] == []
+
+
 def test_an_empty_batch_is_zeros_or_a_400(iterable: Caller) -> None:
     made = iterable.make_list()
     told = iterable.subscribe(made)

@@ -141,9 +141,8 @@ class ContactList:
         rows, settings = self._settings.rows_per_call, self._settings
         by_email = settings.project_type == EMAIL and self._kind == EMAIL
         through_subscribe = settings.update_call == "subscribe" and settings.project_type != EMAIL
-        creates = settings.project_type != EMAIL or self._kind == EMAIL
         looked_up = adds + (removes if settings.unknown_leavers == "look_up" else 0) if by_email else 0
-        if creates and not through_subscribe and not settings.trust_known_contacts:
+        if not through_subscribe and not settings.trust_known_contacts:
             looked_up += updates
         subscribed, updated = ceil(adds / rows), ceil(updates / rows)
         attributes = bool(self._mapped.attributes) and bool(adds or updates)

@@ -112,6 +112,7 @@ def _judge(person: Person, kind: str) -> None:
         else:
             person.refuse("attributes_refused", "Iterable refused the row's data")
     else:
+        person.unnamed = kind == UNNAMED
         person.refuse(*_REFUSALS[kind])
 
 

@@ -33,6 +33,8 @@ class Person:
     absent: bool = False
     known: bool = False
     error: DestinationError | None = None
+    # Counted as failed, without a reason.
+    unnamed: bool = False
     # The attributes were refused without a word on which: the membership goes alone.
     bare: bool = False
 

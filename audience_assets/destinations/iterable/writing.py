@@ -40,17 +40,17 @@ class Writing:
         people, calls = read_people(members, self.kind), _Calls(self.client)
         # updateExistingUsersOnly is honoured in the other project types alone.
         calls.elsewhere += self.existence.look_up(people) if self._creates_by_subscribe else 0
-        self._subscribe(target, people)
+        calls.elsewhere += self._subscribe(target, people)
         return report(people, calls.total)
 
     def update(self, target: ListRef, members: Sequence[Member]) -> Report:
         people, calls = read_people(members, self.kind), _Calls(self.client)
         if self.settings.update_call == "subscribe" and self.settings.project_type != EMAIL:
-            self._subscribe(target, people)
+            calls.elsewhere += self._subscribe(target, people)
             return report(people, calls.total)
         self.attributes.fill(_open(people))
         changed = [person for person in _open(people) if person.data or person.missing]
-        if self._creates_by_bulk_update and not self.settings.trust_known_contacts:
+        if not self.settings.trust_known_contacts:
             calls.elsewhere += self.existence.look_up(changed)
         carrying = [person for person in _open(changed) if person.data]
         self._delivering.send(carrying, self._row, lambda rows: self.client.bulk_update(rows, create_fields=False))
@@ -70,13 +70,15 @@ class Writing:
             Person.leaver_row,
             lambda rows: self._when_ready(target, lambda: self.client.unsubscribe(target.id, rows)),
         )
+        calls.elsewhere += self._explain_unnamed(people)
         for person in people:
             # Who is unknown, forgotten or unreadable to Iterable is in no list.
             if person.absent or (person.refusal and person.refusal.reason in _NOBODY):
                 person.absent, person.refusal = False, None
         return report(people, calls.total)
 
-    def _subscribe(self, target: ListRef, people: Sequence[Person]) -> None:
+    def _subscribe(self, target: ListRef, people: Sequence[Person]) -> int:
+        """Returns how many calls other threads made for it."""
         self.attributes.fill(_open(people))
 
         def call(rows: Sequence[dict[str, Any]]) -> BulkAnswer:
@@ -89,7 +91,21 @@ class Writing:
         for person in bare:
             if person.is_open:
                 tell_refused(person)
+        asked = self._explain_unnamed(people)
         self._creating.deliver(people)
+        return asked
+
+    def _explain_unnamed(self, people: Sequence[Person]) -> int:
+        """Who was counted as failed and not named may just be unknown, which answers of old did not tell."""
+        unnamed = [person for person in people if person.refusal is not None and person.unnamed]
+        refusals = [person.refusal for person in unnamed]
+        for person in unnamed:
+            person.refusal = None
+        calls = self.existence.look_up(unnamed)
+        for person, refusal in zip(unnamed, refusals, strict=True):
+            if person.is_open:
+                person.refusal = refusal
+        return calls
 
     def _when_ready(self, target: ListRef, call: Callable[[], BulkAnswer]) -> BulkAnswer:
         """A list that exists may be refused for a while after it was created: tried again, as long as it is there."""
@@ -111,10 +127,6 @@ class Writing:
     def _creates_by_subscribe(self) -> bool:
         """In e-mail projects an unknown address is made a contact; an unknown user id is refused."""
         return self.settings.project_type == EMAIL and self.kind == EMAIL
-
-    @property
-    def _creates_by_bulk_update(self) -> bool:
-        return self.settings.project_type != EMAIL or self.kind == EMAIL
 
     @cached_property
     def _delivering(self) -> Delivering:

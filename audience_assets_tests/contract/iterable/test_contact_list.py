@@ -6,10 +6,11 @@ from collections.abc import Collection
 
 import pytest
 
-from audience_assets.destinations.base import ListRef, ListService, Member, Operation
+from audience_assets.destinations.base import ListRef, ListService, Member, Operation, Status
 from audience_assets.destinations.iterable.contact_list import BATCH_SIZES
 from audience_assets.destinations.iterable.settings import EMAIL, HYBRID, USER_ID
 from audience_assets.sandbox import Action, Fault
+from audience_assets.sandbox.iterable import IterableSwitches
 from audience_assets_tests.contract.service_contract import ServiceContract, Vendor
 from audience_assets_tests.destinations.iterable_world import (
     SUBSCRIBE,
@@ -116,3 +117,46 @@ class TestUserIdProject(ServiceContract):
     @pytest.fixture
     def vendor(self, iterable: IterableWorld) -> Vendor:
         return IterableVendor(iterable.of_type(USER_ID), USER_ID)
+
+
+def flip(switches: IterableSwitches) -> None:
+    """The other position of everything that Iterable does not document, and effects that take their time."""
+    switches.apply_delay = 3.0
+    switches.echo = "lower"
+    switches.conflict_names = "sent"
+    switches.type_conflict = "row"
+    switches.integers_fit_double = switches.creates_fields = False
+    switches.unsubscribe_creates = switches.reads_share_limit = switches.send_retry_after = True
+    switches.unknown_user_id = "code"
+    switches.list_calls_per_second = None
+    switches.tell_limit = False
+
+
+class TestEmailProjectOtherwise(ServiceContract):
+    @pytest.fixture
+    def vendor(self, iterable: IterableWorld) -> Vendor:
+        flip(iterable.switches)
+        return IterableVendor(iterable, EMAIL)
+
+
+class TestHybridOtherwise(ServiceContract):
+    @pytest.fixture
+    def vendor(self, iterable: IterableWorld) -> Vendor:
+        flip(iterable.switches)
+        return IterableVendor(iterable.of_type(HYBRID), USER_ID)
+
+
+class TestEmailProjectByUserId:
+    """The members of an email project are told by address, so that the rest of the contract can't be asked of it."""
+
+    def test_adding_and_removing(self, iterable: IterableWorld) -> None:
+        vendor = IterableVendor(iterable, USER_ID)
+        known, stranger = vendor.member(1), vendor.member(2)
+        iterable.seed({"email": "p1@example.com", "userId": known.identifier})
+        target = vendor.service.ensure_list("Readers")
+        report = vendor.service.add(target, [known, stranger])
+        assert [(o.identifier, o.status) for o in report.outcomes] == [(stranger.identifier, Status.ABSENT)]
+        assert vendor.listed(target) == {"p1@example.com"}
+        assert vendor.service.remove(target, [known, stranger]).outcomes == []
+        assert vendor.listed(target) == set()
+        assert iterable.people() == 1

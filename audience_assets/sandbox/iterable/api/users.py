@@ -26,6 +26,9 @@ def bulk_update(call: Call) -> Response:
         raise refusal(400, "InvalidEmailAddressError", "Emails invalid: ")
     tally = Tally(call)
     carry_out(call, take_rows(call, rows, tally, create_users=True, create_fields=create_fields))
+    # This call knows no notFound: an unknown user id of an email project is an invalid one.
+    for where in ("Emails", "UserIds"):
+        tally.named.setdefault(f"invalid{where}", []).extend(tally.named.pop(f"notFound{where}", []))
     return tally.answer()
 
 
