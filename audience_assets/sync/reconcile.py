@@ -63,7 +63,8 @@ class Reconciliation:
     missing: int  # the ledger has them, the vendor's list no longer
     unconfirmed: int
     undecided: int
-    not_ours: int  # in the vendor's list, and we did not add them
+    not_ours: int  # in the vendor's list, and no row of the ledger stands for them
+    asked_by_us: int  # part of them: opted in by us, and gone from the segment before they were in the list
     applied: bool
     seconds: float
 
@@ -143,6 +144,7 @@ class _Comparison:
         expect_large_joins(connection)
         self.remote.match(connection, self.tables.ledger, MAY_BE_LISTED)
         at_vendor, not_ours = self.remote.counts(connection)
+        state = self.planner.runtime.state
         counts = self._count(connection)
         if apply:
             self._apply(connection)
@@ -154,10 +156,11 @@ class _Comparison:
             at_vendor=at_vendor,
             **{name: counts.get(name, 0) for name in (IN_BOTH, MISSING, UNCONFIRMED, UNDECIDED)},
             not_ours=not_ours,
+            asked_by_us=self.remote.asked_by_us(connection, state.consent_log, self.planner.name),
             applied=apply,
             seconds=round(time.monotonic() - started, 3),
         )
-        table = self.planner.runtime.state.reconciliation
+        table = state.reconciliation
         values = {column.name: getattr(found, column.name) for column in table.columns}
         connection.execute(table.insert().values(**values))
         return found
