@@ -65,6 +65,16 @@ def test_the_sandbox_serves_until_it_is_stopped(project: Path, number: signal.Si
             requests.get(url, timeout=PATIENCE)
 
 
+def test_the_sandbox_serves_several_vendors(project: Path) -> None:
+    with started(
+        "sandbox", "klaviyo", "iterable", "--project", str(project), "--port", "0", "--key", "hush"
+    ) as process:
+        url = read_until(process, r"Iterable sandbox: base_url: (\S+), project_type: hybrid")[1]
+        for key in ("hush", "hush-email", "hush-user_id"):
+            lists = requests.get(f"{url}/api/lists", headers={"Api-Key": key}, timeout=PATIENCE)
+            assert lists.json() == {"lists": []}
+
+
 def test_a_taken_port_is_one_message(project: Path, vendor: Vendor) -> None:
     command = [sys.executable, "-m", "audience_assets.cli", "sandbox", "-p", str(project)]
     port = str(vendor.sandbox.port)

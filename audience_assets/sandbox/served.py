@@ -1,0 +1,54 @@
+"""The twins as the command line serves them: one account each. A new one is a function and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from audience_assets.sandbox.iterable import EMAIL, HYBRID, USER_ID, IterableSandbox
+from audience_assets.sandbox.klaviyo import KlaviyoSandbox
+from audience_assets.sandbox.vendor import SandboxVendor
+
+ACCOUNT = "sandbox"
+# A person by identifier ("email", "phone", ...), normalised.
+Person = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Served:
+    """A twin with one account. `settings` are a destination's, but for the secret, by the twin's address."""
+
+    vendor: SandboxVendor
+    seed: Callable[[Iterable[Person]], int]
+    settings: Callable[[str], Mapping[str, str]]
+
+
+def _klaviyo(key: str, rate_limits: bool) -> Served:
+    vendor = KlaviyoSandbox(rate_limits=rate_limits)
+    account = vendor.account(ACCOUNT, key=key)
+    names = {"email": "email", "phone": "phone_number"}
+
+    def seed(people: Iterable[Person]) -> int:
+        return account.add_profiles({names[kind]: value for kind, value in person.items()} for person in people)
+
+    return Served(vendor, seed, lambda url: {"base_url": url})
+
+
+def _iterable(key: str, rate_limits: bool) -> Served:
+    """A hybrid project; the other types by the key with -email or -user_id behind it."""
+    vendor = IterableSandbox(rate_limits=rate_limits)
+    projects = [vendor.project(ACCOUNT, key=key, project_type=HYBRID)]
+    projects += [
+        vendor.project(f"{ACCOUNT}-{each}", key=f"{key}-{each}", project_type=each) for each in (EMAIL, USER_ID)
+    ]
+    names = {"email": "email", "user_id": "userId"}
+
+    def seed(people: Iterable[Person]) -> int:
+        rows = [{names[kind]: value for kind, value in person.items() if kind in names} for person in people]
+        return max(project.add_users(row for row in rows if row) for project in projects)
+
+    return Served(vendor, seed, lambda url: {"base_url": url, "project_type": HYBRID})
+
+
+# By vendor: from the key that the twin shall know, and whether it keeps to the vendor's rate limits.
+TWINS: Mapping[str, Callable[[str, bool], Served]] = {"klaviyo": _klaviyo, "iterable": _iterable}
