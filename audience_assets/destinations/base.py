@@ -137,10 +137,16 @@ class RateWindow:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A vendor call with its rate limits. `name` is the limiter's key within one account."""
+    """A vendor call with its rate limits. Calls of one `quota` are counted together; without one each by itself."""
 
     name: str
     windows: tuple[RateWindow, ...]
+    quota: str | None = None
+
+    @property
+    def counted_as(self) -> str:
+        """The limiter's key within one account."""
+        return self.quota or self.name
 
 
 @dataclass(frozen=True, slots=True)

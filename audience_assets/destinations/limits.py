@@ -92,7 +92,7 @@ class SlidingLimiter:
         self._log.hold(self._key(endpoint), seconds)
 
     def _key(self, endpoint: Endpoint) -> str:
-        return f"{self._name}/{endpoint.name}"
+        return f"{self._name}/{endpoint.counted_as}"
 
 
 class MemorySlotLog:
@@ -156,10 +156,15 @@ def longest(windows: Sequence[RateWindow]) -> float:
 def floor_seconds(calls: Sequence[CallEstimate]) -> float:
     """The shortest time the vendor's windows allow for these calls, if calls themselves took none.
 
-    Endpoints are limited separately and work at the same time, so the slowest decides. For 75/s and 750/min,
+    Quotas are used up separately and at the same time, so the slowest decides. For 75/s and 750/min,
     1,000 calls take 63 s: 750 in the first ten seconds, 250 in the four that follow a minute's start.
     """
-    return max((_last_start(estimate) for estimate in calls), default=0.0)
+    together: dict[str, CallEstimate] = {}
+    for estimate in calls:
+        key = estimate.endpoint.counted_as
+        before = together[key].calls if key in together else 0
+        together[key] = CallEstimate(estimate.endpoint, before + estimate.calls)
+    return max((_last_start(estimate) for estimate in together.values()), default=0.0)
 
 
 def _last_start(estimate: CallEstimate) -> float:
