@@ -16,7 +16,7 @@ from audience_assets.destinations.emarsys.calls import ListCall, contacts_sharin
 from audience_assets.destinations.emarsys.client import EmarsysClient
 from audience_assets.destinations.emarsys.endpoints import CAPS, Code
 from audience_assets.destinations.emarsys.errors import CODES
-from audience_assets.destinations.emarsys.people import Batch, Person, issue_of, leavers, read_people
+from audience_assets.destinations.emarsys.people import Batch, Person, entrants, issue_of, leavers
 from audience_assets.destinations.emarsys.row_errors import RowErrors
 from audience_assets.destinations.rows import RowResult, deliver_rows
 
@@ -34,7 +34,7 @@ class Changes:
         """Known contacts are in the list afterwards. Unknown ones are absent, and nobody is created."""
         before = self.client.calls
         call = ListCall(self.client, self.client.add, self.list_id)
-        waiting, batch = read_people(members, as_written=self.as_written)
+        waiting, batch = entrants(members, as_written=self.as_written)
         shared: list[Person] = []
         while waiting:
             results = deliver_rows(

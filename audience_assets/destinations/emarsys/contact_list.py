@@ -53,7 +53,7 @@ class ContactList:
 
     def check(self, list_name: str | None = None) -> Iterator[Finding]:
         """Credentials, API, permissions and list; see `destinations.emarsys.doctor`."""
-        return examine(self._client, self._settings, self._options, list_name)
+        return examine(self._client, self._settings, list_name)
 
     def find_list(self, name: str) -> ListRef | None:
         """The list whose name is equal as Emarsys compares names: without outer blanks, in any case."""

@@ -13,7 +13,7 @@ from audience_assets.destinations.base import DestinationError, Finding, ListMis
 from audience_assets.destinations.emarsys.client import EmarsysClient
 from audience_assets.destinations.emarsys.endpoints import EMAIL_FIELD
 from audience_assets.destinations.emarsys.names import is_safe, lists_named
-from audience_assets.destinations.emarsys.settings import HOST, ContactListOptions, EmarsysSettings
+from audience_assets.destinations.emarsys.settings import HOST, EmarsysSettings
 
 # No contact can have this address (RFC 2606).
 _NOBODY = "nobody@audience-assets.invalid"
@@ -21,9 +21,7 @@ _NO_LIST = "0"
 _PLAIN_TYPE = 0
 
 
-def examine(
-    client: EmarsysClient, settings: EmarsysSettings, options: ContactListOptions, list_name: str | None
-) -> Iterator[Finding]:
+def examine(client: EmarsysClient, settings: EmarsysSettings, list_name: str | None) -> Iterator[Finding]:
     """Findings in the order of the checks; credentials that are not accepted end them."""
     lists: list[dict[str, Any]] | None = None
     try:
@@ -43,9 +41,9 @@ def examine(
     yield _allowed("removing from lists", lambda: client.remove(_NO_LIST, EMAIL_FIELD, [_NOBODY]))
     yield _allowed("reading members", lambda: next(client.member_ids(_NO_LIST, page=1)))
     yield _allowed("reading addresses", lambda: client.addresses([_NO_LIST]))
-    if options.duplicates == "add_all":
-        yield _allowed("looking contacts up", lambda: client.contact_ids([_NOBODY], every=True))
-        yield _allowed("querying contacts", lambda: client.query_ids(_NOBODY))
+    # Needed to take out an address that several contacts have come to share, whatever `duplicates` says.
+    yield _allowed("looking contacts up", lambda: client.contact_ids([_NOBODY], every=True))
+    yield _allowed("querying contacts", lambda: client.query_ids(_NOBODY))
     if list_name is not None and lists is not None:
         yield from _list(client, lists, list_name)
 

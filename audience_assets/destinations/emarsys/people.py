@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from audience_assets.destinations.base import Issue, Member, Outcome, Recheck, Status
 from audience_assets.destinations.emarsys.endpoints import Code
@@ -27,6 +27,10 @@ class Batch:
 
     outcomes: dict[str, Outcome]
 
+    @classmethod
+    def of(cls, members: Sequence[Member]) -> Self:
+        return cls({member.identifier: Outcome(member.identifier) for member in members})
+
     def settle(self, people: Iterable[Person], status: Status, issue: Issue | None = None) -> None:
         for person in people:
             for identifier in person.identifiers:
@@ -36,30 +40,43 @@ class Batch:
                     outcome.issues.append(issue)
 
 
-def read_people(members: Sequence[Member], *, as_written: bool) -> tuple[list[Person], Batch]:
+def entrants(members: Sequence[Member], *, as_written: bool) -> tuple[list[Person], Batch]:
     """Everybody with a usable address, each address once; the others are rejected in the batch."""
-    batch = Batch({member.identifier: Outcome(member.identifier) for member in members})
-    people: dict[str, Person] = {}
+    people, batch = People(as_written), Batch.of(members)
     for member in members:
         address = normal_email(member.values.get("email") or member.identifier)
         if isinstance(address, Refused):
             batch.outcomes[member.identifier].status = Status.REJECTED
             batch.outcomes[member.identifier].issues.append(Issue(address.reason, address.detail, "email"))
-            continue
-        person = people.setdefault(address, Person(address, []))
-        person.identifiers.append(member.identifier)
-        raw = [member.values.get("email"), (member.previous or {}).get("email")] if as_written else []
-        person.spellings += [s for s in _written(raw, address) if s not in person.spellings]
-    return list(people.values()), batch
+        else:
+            people.add(member, address)
+    return people.all, batch
 
 
 def leavers(members: Sequence[Member], *, as_written: bool) -> tuple[list[Person], Batch]:
     """Everybody who leaves, by the address that the ledger knows them by: that is what was added."""
-    known = [
-        Member(member.identifier, {"email": member.identifier}, previous=member.previous or member.values)
-        for member in members
-    ]
-    return read_people(known, as_written=as_written)
+    people, batch = People(as_written), Batch.of(members)
+    for member in members:
+        people.add(member, member.identifier)
+    return people.all, batch
+
+
+@dataclass
+class People:
+    """Members by address."""
+
+    as_written: bool
+    by_address: dict[str, Person] = field(default_factory=dict)
+
+    def add(self, member: Member, address: str) -> None:
+        person = self.by_address.setdefault(address, Person(address, []))
+        person.identifiers.append(member.identifier)
+        raw = [member.values.get("email"), (member.previous or {}).get("email")] if self.as_written else []
+        person.spellings = list(dict.fromkeys([*person.spellings, *_written(raw, address)]))
+
+    @property
+    def all(self) -> list[Person]:
+        return list(self.by_address.values())
 
 
 def _written(raw: Iterable[Any], address: str) -> list[str]:

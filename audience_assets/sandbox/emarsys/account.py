@@ -56,6 +56,8 @@ class EmarsysAccount:
         self.now = now
         self.lock = threading.RLock()
         self.contacts = Contacts(switches)
+        # Addresses that Emarsys takes for none, with code 2005.
+        self.refused: set[str] = set()
         self._lists: dict[int, ContactList] = {}
         self._next_list = 330
 

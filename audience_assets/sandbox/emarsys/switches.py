@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(slots=True)
@@ -13,8 +14,9 @@ class EmarsysSwitches:
     emails_fold_case: bool = True
     # Whether values come back in errors and ids as sent, or in lower case.
     values_in_lower_case: bool = False
-    # Adding or removing nobody but unknown people: refuse the call (400, 2008), or say so of each row.
-    refuse_all_unknown: bool = False
+    # Adding or removing unknown people: said of each row, or the call is refused (400, 2008) if it names nobody
+    # else ("all"), or any ("any").
+    refuse_unknown: Literal["", "all", "any"] = ""
     # A list that does not exist, where members are added or removed: 400 with 3004, or 404 with 3006.
     unknown_list_is_404: bool = False
     # Whether names of lists that differ in capitals or outer blanks are one.

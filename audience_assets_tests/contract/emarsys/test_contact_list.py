@@ -102,7 +102,7 @@ POSITIONS = (
         "the other way everywhere",
         {
             "values_in_lower_case": True,
-            "refuse_all_unknown": True,
+            "refuse_unknown": "all",
             "unknown_list_is_404": True,
             "names_fold_case": False,
             "multiple_ids": False,
@@ -115,7 +115,7 @@ POSITIONS = (
         },
         email_case="as_written",
     ),
-    Position("always HTTP 200", {"always_200": True}),
+    Position("always HTTP 200, and one unknown contact refuses a call", {"always_200": True, "refuse_unknown": "any"}),
 )
 
 

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import orjson
 
-from audience_assets.sandbox.emarsys.answers import Refusal, envelope, no_value, row_errors, several, unknown
+from audience_assets.sandbox.emarsys.answers import UNKNOWN, Refusal, envelope, no_value, row_errors, several, unknown
 from audience_assets.sandbox.emarsys.call import Call, Operation, no_such_list
 from audience_assets.sandbox.messages import Response
 
@@ -69,8 +69,10 @@ def _change(call: Call) -> tuple[list[int], Any, dict[str, dict[str, str]], int]
     values = change_ids(call)
     errors: dict[str, dict[str, str]] = {}
     found = matched(call, call.key(), values, errors, long=True)
-    if values and call.switches.refuse_all_unknown and not found and all("2008" in e for e in errors.values()):
-        raise Refusal(400, 2008, "No contact found with the external id: 3")
+    unknown_ones = sum(UNKNOWN in said for said in errors.values())
+    least = {"": len(values) + 1, "all": len(values), "any": 1}[call.switches.refuse_unknown]
+    if unknown_ones >= max(least, 1):
+        raise Refusal(400, 2008, f"No contact found with the external id: {call.key()}")
     return found, target, errors, len(values)
 
 
@@ -90,7 +92,7 @@ def matched(call: Call, key: str, values: list[Any], errors: dict[str, dict[str,
     for value in map(str, values):
         contacts = call.account.contacts.find(key, value)
         told = value.lower() if call.switches.values_in_lower_case else value
-        if not value:
+        if not value or value in call.account.refused:
             errors[told] = no_value(key)
         elif not contacts:
             errors[told] = unknown(key, told, long=long)
