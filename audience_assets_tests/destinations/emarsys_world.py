@@ -81,9 +81,9 @@ class EmarsysWorld:
         return [contact.email for contact in self.account.members(int(target.id))]
 
     def calls(self, endpoint: str) -> list[Any]:
-        """Bodies of the calls of an endpoint so far, oldest first; None for calls without one."""
+        """Bodies of the calls of an endpoint so far, oldest first; None for calls without JSON."""
         entries = [entry for entry in self.sandbox.requests if entry.endpoint == endpoint]
-        return [orjson.loads(entry.body) if entry.body else None for entry in entries]
+        return [orjson.loads(entry.body) if (entry.body or b"")[:1] == b"{" else None for entry in entries]
 
 
 @contextmanager

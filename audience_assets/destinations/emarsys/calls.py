@@ -28,9 +28,12 @@ class ListCall:
             if len(addresses) == 1:
                 return all_unknown(addresses)
             return self._without_the_unknown(addresses)
-        if said.strays(addresses):
-            raise BadBatch("Emarsys says something of an address that was not sent.")
-        return said
+        if not said.strays(addresses):
+            return said
+        if len(addresses) == 1:
+            # Then it can only be about this one.
+            return RowErrors({folded(addresses[0]): set[int]().union(*said.codes.values())})
+        raise BadBatch("Emarsys says something of an address that was not sent.")
 
     def by_id(self, ids: Sequence[str]) -> RowErrors:
         """At most 10,000 ids a request, as many requests as it takes."""

@@ -20,9 +20,10 @@ from audience_assets.destinations.base import (
     Limiter,
     Misconfigured,
     Unauthorized,
+    Unavailable,
 )
 from audience_assets.destinations.emarsys.endpoints import TOKEN
-from audience_assets.destinations.emarsys.envelope import number
+from audience_assets.destinations.emarsys.envelope import is_page, number
 from audience_assets.destinations.emarsys.errors import WINDOW_SECONDS, server_time
 from audience_assets.destinations.emarsys.settings import EmarsysSettings
 from audience_assets.destinations.http import Answer, Credentials, Dialect, HttpClient, Patience
@@ -133,6 +134,8 @@ def credentials_of(settings: EmarsysSettings, limiter: Limiter, now: Callable[[]
 
 
 def _explain(answer: Answer, endpoint: Endpoint) -> DestinationError:
+    if is_page(answer):
+        return Unavailable("A proxy before Emarsys turned the request for a token away.", status=answer.status)
     if answer.status in (400, 401, 403):
         return Unauthorized("Emarsys does not accept client_id and client_secret.", status=answer.status)
     return Misconfigured(f"There is no {endpoint.name!r} to be had: is token_url right?", status=answer.status)

@@ -67,6 +67,11 @@ def status_of(answer: Answer) -> int:
     return answer.status
 
 
+def is_page(answer: Answer) -> bool:
+    """Whether it is a web page, whatever its content type: somebody else's answer."""
+    return answer.content.lstrip()[:1] == b"<"
+
+
 def data_of(answer: Answer) -> Any:
     """What a successful call returned."""
     reply = read(answer)

@@ -25,7 +25,7 @@ from audience_assets.destinations.emarsys.endpoints import (
     REMOVE,
     Code,
 )
-from audience_assets.destinations.emarsys.envelope import Reply, number, read, status_of
+from audience_assets.destinations.emarsys.envelope import Reply, is_page, number, read, status_of
 from audience_assets.destinations.http import Answer, Dialect
 
 # Emarsys has no id of a request to quote to its support.
@@ -100,7 +100,7 @@ def explain(answer: Answer, endpoint: Endpoint) -> DestinationError:
 def _forbidden(answer: Answer, endpoint: Endpoint) -> DestinationError:
     permission = PERMISSIONS.get(endpoint.name, endpoint.name)
     where = "Management > Security Settings"
-    if answer.content.lstrip()[:1] == b"<":
+    if is_page(answer):
         message = (
             f"A proxy before Emarsys turned {endpoint.name!r} away. If that lasts, look whether the credentials have "
             f"the permission {permission!r} ({where})."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from audience_assets.sandbox.emarsys.account import ContactList, EmarsysAccount
 from audience_assets.sandbox.emarsys.answers import Refusal
@@ -46,6 +47,11 @@ class Call:
         if given not in KEYS:
             raise Refusal(400, 2004, f"Invalid key field id: {given}")
         return KEYS[given]
+
+    def told(self, value: str) -> str:
+        """A value as answers repeat it."""
+        forms = {"sent": value, "lower": value.lower(), "quoted": quote(value)}
+        return forms[self.switches.values_told]
 
     def the_list(self, missing: Callable[[str], Refusal]) -> ContactList:
         """The list of the path; `missing` words that there is none."""

@@ -12,8 +12,8 @@ class EmarsysSwitches:
 
     # Whether an address is found that is written with other capitals.
     emails_fold_case: bool = True
-    # Whether values come back in errors and ids as sent, or in lower case.
-    values_in_lower_case: bool = False
+    # How values come back in errors and ids.
+    values_told: Literal["sent", "lower", "quoted"] = "sent"
     # Adding or removing unknown people: said of each row, or the call is refused (400, 2008) if it names nobody
     # else ("all"), or any ("any").
     refuse_unknown: Literal["", "all", "any"] = ""

@@ -101,7 +101,7 @@ POSITIONS = (
     Position(
         "the other way everywhere",
         {
-            "values_in_lower_case": True,
+            "values_told": "lower",
             "refuse_unknown": "all",
             "unknown_list_is_404": True,
             "names_fold_case": False,

@@ -21,7 +21,7 @@ def check_ids(call: Call) -> Response:
     errors: dict[str, dict[str, str]] = {}
     for value in values:
         found = call.account.contacts.find(key, value)
-        told = value.lower() if call.switches.values_in_lower_case else value
+        told = call.told(value)
         if not found:
             errors[told] = unknown(key, told, long=False)
         elif len(found) > 1 and not multiple:
@@ -74,7 +74,7 @@ def query_contacts(call: Call) -> Response:
     if field not in KEYS:
         raise Refusal(400, 2015, "The column is not indexed")
     found = call.account.contacts.find(KEYS[field], value)[int(offset) :][: int(size)]
-    rows = [{"id": str(each.id)} | _fields(each, [returned]) for each in found]
+    rows = [{"id": str(each.id), **_fields(each, [returned])} for each in found]
     return envelope({"errors": [], "result": rows}, rows=len(rows))
 
 

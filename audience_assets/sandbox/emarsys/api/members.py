@@ -91,7 +91,7 @@ def matched(call: Call, key: str, values: list[Any], errors: dict[str, dict[str,
     found = []
     for value in map(str, values):
         contacts = call.account.contacts.find(key, value)
-        told = value.lower() if call.switches.values_in_lower_case else value
+        told = call.told(value)
         if not value or value in call.account.refused:
             errors[told] = no_value(key)
         elif not contacts:
