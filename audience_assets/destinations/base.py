@@ -137,16 +137,16 @@ class RateWindow:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A vendor call with its rate limits. Calls of one `quota` are counted together; without one each by itself."""
+    """A vendor call with its rate limits. Calls with one `bucket` are counted together; without one each for itself."""
 
     name: str
     windows: tuple[RateWindow, ...]
-    quota: str | None = None
+    bucket: str | None = None
 
     @property
-    def counted_as(self) -> str:
+    def key(self) -> str:
         """The limiter's key within one account."""
-        return self.quota or self.name
+        return self.bucket or self.name
 
 
 @dataclass(frozen=True, slots=True)

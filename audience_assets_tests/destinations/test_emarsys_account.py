@@ -254,7 +254,7 @@ def test_the_estimate_is_what_is_called(emarsys: EmarsysWorld) -> None:
         "add_contacts_to_list": 4,
         "remove_contacts_from_list": 1,
     }
-    assert {each.endpoint.counted_as for each in found} == {"requests"}
+    assert {each.endpoint.key for each in found} == {"requests"}
     assert service.estimate(adds=0, updates=0, removes=0) == []
 
 

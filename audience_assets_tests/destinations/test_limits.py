@@ -277,9 +277,9 @@ def test_the_log_is_a_file_of_its_own_beside_an_embedded_warehouse(tmp_path: Pat
     engine.dispose()
 
 
-def test_calls_of_one_quota_are_counted_together() -> None:
+def test_calls_of_one_bucket_are_counted_together() -> None:
     windows = (RateWindow(10, 60),)
-    reading, writing = Endpoint("reading", windows, quota="all"), Endpoint("writing", windows, quota="all")
+    reading, writing = Endpoint("reading", windows, bucket="all"), Endpoint("writing", windows, bucket="all")
     clock = [0.0]
     waits: list[float] = []
 

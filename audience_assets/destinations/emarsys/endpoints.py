@@ -11,12 +11,12 @@ from enum import IntEnum
 from audience_assets.destinations.base import Endpoint, RateWindow
 
 # 1,000 requests a minute for each credential, whatever they ask for ("Miscellaneous": rate limiting).
-QUOTA = "requests"
+BUCKET = "requests"
 _USUAL = (RateWindow(1000, 60),)
 
 
 def _endpoint(name: str) -> Endpoint:
-    return Endpoint(name, _USUAL, quota=QUOTA)
+    return Endpoint(name, _USUAL, bucket=BUCKET)
 
 
 # Tokens come from another host, whose limit is not documented.
