@@ -9,6 +9,7 @@ the vendor said. Whatever dies in between leaves a batch that is marked sent: it
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -39,6 +40,8 @@ from audience_assets.sync.numbers import DELIVERED
 IN_FLIGHT = 16
 # A vendor that fails this many batches in a row is down; the rest waits for the next sync.
 GIVE_UP_AFTER = 3
+# Answers are gathered for as long as a commit takes, but a slow database must not keep workers waiting.
+LONGEST_GATHERING_SECONDS = 0.02
 # A first sync enters the ledger in so many parts. Each rewrites much of the index on identifiers, so they are few.
 PARTS = 4
 SMALLEST_PART = 10
@@ -85,6 +88,8 @@ class Deliverer:
     target: ListRef
     progress: Callable[[int], None]
     result: Delivery = field(default_factory=Delivery)
+    # Seconds that the last commit of the journal took.
+    committing: float = 0.0
 
     def run(self) -> Delivery:
         """Send every planned batch. Returns when all are answered, or when the vendor made going on pointless."""
@@ -139,6 +144,7 @@ class Deliverer:
         The batches were read before: whoever holds the lease now has held it then, so they are of this plan.
         """
         if batches or answers:
+            started = time.monotonic()
             with self.engine.begin() as connection:
                 self.lease.assert_held(connection)
                 for answer in answers:
@@ -146,6 +152,7 @@ class Deliverer:
                     self.journal.acknowledge(connection, batch.number, batch.operation.value, answer.report)
                 self.journal.close(connection, [answer.batch.number for answer in answers])
                 self.journal.mark_sent(connection, [batch.number for batch, _ in batches])
+            self.committing = time.monotonic() - started
         if answers:
             self.result.delivered += sum(answer.members for answer in answers)
             self.progress(self.result.delivered)
@@ -181,7 +188,11 @@ class Deliverer:
 
     def _answers(self, running: dict[Future[Report], Sized], *, at_once: bool) -> list[Answered]:
         """What has been answered, waiting for one unless `at_once`. A batch whose error stops the sync stays open."""
-        finished, _ = wait(running, timeout=0 if at_once else None, return_when=FIRST_COMPLETED)
+        wait(running, timeout=0 if at_once else None, return_when=FIRST_COMPLETED)
+        if not at_once:
+            # Whoever answers meanwhile shares the next commit, which takes about as long.
+            time.sleep(min(self.committing, LONGEST_GATHERING_SECONDS))
+        finished = [future for future in running if future.done()]
         answers = []
         for future in finished:
             batch, members = running.pop(future)
