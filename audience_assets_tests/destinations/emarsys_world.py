@@ -83,7 +83,8 @@ class EmarsysWorld:
     def calls(self, endpoint: str) -> list[Any]:
         """Bodies of the calls of an endpoint so far, oldest first; None for calls without JSON."""
         entries = [entry for entry in self.sandbox.requests if entry.endpoint == endpoint]
-        return [orjson.loads(entry.body) if (entry.body or b"")[:1] == b"{" else None for entry in entries]
+        bodies = [entry.body or b"" for entry in entries]
+        return [orjson.loads(body) if body[:1] == b"{" else None for body in bodies]
 
 
 @contextmanager

