@@ -87,6 +87,19 @@ class Bookshop:
         return sorted(each.email or "" for each in self.account.members(found.id))
 
 
+def write_project(folder: Path, url: str, options: str = "{}") -> None:
+    """The project's files; `url` is Emarsys'."""
+    files = {
+        "project.yaml": PROJECT,
+        "segments/readers.yaml": "where: {field: books, op: gte, value: 1}\n",
+        "destinations.yaml": DESTINATIONS.replace("URL", url),
+        "activations/readers.yaml": f"segment: readers\ndestination: emarsys\noptions: {options}\n",
+    }
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
 def open_bookshop(
     folder: Path, engine: sa.Engine, patched: pytest.MonkeyPatch, *, options: str = "{}", **vendor: Any
 ) -> Bookshop:
@@ -94,15 +107,7 @@ def open_bookshop(
     twin = EmarsysSandbox(**vendor)
     account = twin.account("bookshop", client=CLIENT)
     sandbox = Sandbox([twin]).start()
-    files = {
-        "project.yaml": PROJECT,
-        "segments/readers.yaml": "where: {field: books, op: gte, value: 1}\n",
-        "destinations.yaml": DESTINATIONS.replace("URL", sandbox.url_of("emarsys")),
-        "activations/readers.yaml": f"segment: readers\ndestination: emarsys\noptions: {options}\n",
-    }
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
+    write_project(folder, sandbox.url_of("emarsys"), options)
     patched.setenv("EMARSYS_CLIENT_ID", CLIENT[0])
     patched.setenv("EMARSYS_CLIENT_SECRET", CLIENT[1])
     GUESTS.create(engine)

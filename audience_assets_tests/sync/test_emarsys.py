@@ -12,10 +12,12 @@ import sqlalchemy as sa
 
 from audience_assets.audiences.refresh import refresh_segment
 from audience_assets.destinations.base import ListMissing, Throttled, Unavailable
+from audience_assets.errors import ProjectError
+from audience_assets.project.load import load_project
 from audience_assets.sandbox import Action, Fault
 from audience_assets.sandbox.emarsys import EmarsysSwitches
 from audience_assets.sync import open_rejections, plan_sync, run_sync
-from audience_assets_tests.sync.emarsys_shop import ACTIVATION, LIST_NAME, Bookshop, open_bookshop
+from audience_assets_tests.sync.emarsys_shop import ACTIVATION, LIST_NAME, Bookshop, open_bookshop, write_project
 
 PEOPLE = [f"reader{number}@bookshop-customers.com" for number in range(40)]
 ADD, REMOVE = "addContactsToContactList", "removeContactsFromContactList"
@@ -173,3 +175,20 @@ def test_a_deleted_list_is_no_reason_to_make_another(bookshop: Open) -> None:
     assert shop.account.lists == []
     run_sync(shop.runtime, ACTIVATION, as_of=shop.runtime.now(), recreate=True)
     assert shop.listed() == PEOPLE[:2]
+
+
+@pytest.mark.parametrize("lines", ["client_id: {env: ID}", "client_secret: {env: SECRET}", "username: shop001"])
+def test_half_a_pair_of_credentials_is_noticed_before_the_environment_is_read(tmp_path: Path, lines: str) -> None:
+    write_project(tmp_path, "http://127.0.0.1:1")
+    text = (tmp_path / "destinations.yaml").read_text()
+    head, _, rest = text.partition("    client_id:")
+    (tmp_path / "destinations.yaml").write_text(f"{head}    {lines}\n{rest.partition('SECRET}')[2]}")
+    with pytest.raises(ProjectError, match="needs client_id and client_secret, or"):
+        load_project(tmp_path)
+
+
+def test_doctor_finds_a_new_shop_well(bookshop: Open) -> None:
+    shop = bookshop()
+    found = list(shop.runtime.service(ACTIVATION).check(LIST_NAME))
+    assert all(each.ok for each in found), found
+    assert shop.account.lists == []

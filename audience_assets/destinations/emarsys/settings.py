@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 HOST = "https://api.emarsys.net"
 TOKEN_URL = "https://auth.emarsys.net/oauth2/token"  # noqa: S105 - where tokens are fetched, none itself
@@ -27,7 +27,7 @@ class EmarsysSettings(BaseModel):
         default=None, min_length=1, description="of an API user with X-WSSE, which Emarsys ends with the year 2026"
     )
     user_secret: SecretStr | None = Field(
-        default=None, min_length=1, description="{env: NAME} of the environment variable with it"
+        default=None, min_length=1, validate_default=True, description="{env: NAME} of the environment variable with it"
     )
     account: str | None = Field(
         default=None,
@@ -58,13 +58,15 @@ class EmarsysSettings(BaseModel):
         # A token URL with a slash at its end is not found.
         return value.rstrip("/")
 
-    @model_validator(mode="after")
-    def _one_pair_of_credentials(self) -> Self:
-        oauth = [self.client_id, self.client_secret]
-        wsse = [self.username, self.user_secret]
+    @field_validator("user_secret")
+    @classmethod
+    def _one_pair_of_credentials(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        """Said of one field and not of the whole, so that it is noticed before the environment is read."""
+        oauth = [info.data.get("client_id"), info.data.get("client_secret")]
+        wsse = [info.data.get("username"), value]
         if not (all(oauth) and not any(wsse)) and not (all(wsse) and not any(oauth)):
             raise ValueError("needs client_id and client_secret, or (of old) username and user_secret")
-        return self
+        return value
 
     @property
     def version(self) -> Literal["v2", "v3"]:
