@@ -46,7 +46,7 @@ class EmarsysSettings(BaseModel):
         description="addresses are sent in lower case; as_written tries the warehouse's spelling first, for accounts "
         "that tell capitals apart",
     )
-    tries: int = Field(default=6, ge=1, description="how often a call is tried in an outage")
+    tries: int = Field(default=6, ge=1, le=20, description="how often a call is tried in an outage")
     first_wait_seconds: float = Field(default=0.5, ge=0, description="wait after the first failure; doubles")
     timeout_seconds: float = Field(default=60, gt=0, description="how long one call may take")
 
