@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-from audience_assets.destinations.base import Endpoint, Limiter, RateWindow
+from audience_assets.destinations.base import Endpoint, Limiter, RateWindow, Unavailable
 from audience_assets.destinations.emarsys.credentials import credentials_of
 from audience_assets.destinations.emarsys.endpoints import (
     ADD,
@@ -74,14 +74,17 @@ class EmarsysClient:
 
     def lists(self) -> list[dict[str, Any]]:
         """Every contact list; there is neither a page nor a filter."""
-        return [found for found in self._get(LISTS, "/contactlist") or [] if isinstance(found, dict)]
+        return _with_id(self._get(LISTS, "/contactlist"))
 
     def create_list(self, name: str, description: str | None) -> str:
         """The new list's id. NameTaken if there is one; after Unavailable, look the name up."""
         # Without `external_ids` the list is empty; whether an empty array may be sent is not documented.
         body = {"key_id": EMAIL_FIELD, "name": name} | ({"description": description} if description else {})
         data = self._post(CREATE_LIST, "/contactlist", body, repeatable=False)
-        return str(data["id"])
+        made = _with_id([data])
+        if not made:
+            raise Unavailable("Emarsys does not tell the id of the new list.")
+        return str(made[0]["id"])
 
     def add(self, list_id: str, key: str, values: Sequence[str]) -> RowErrors:
         """Put the contacts with these values of `key` into the list. Safe to repeat: a list is a set."""
@@ -106,15 +109,14 @@ class EmarsysClient:
         """Every contact with the address."""
         query = urlencode({"return": EMAIL_FIELD, EMAIL_FIELD: address, "limit": CAPS.query_page, "offset": 0})
         data = as_map(self._get(QUERY, f"/contact/query/?{query}"))
-        return [str(row["id"]) for row in data.get("result") or [] if isinstance(row, dict) and "id" in row]
+        return [str(row["id"]) for row in _with_id(data.get("result"))]
 
     def addresses(self, ids: Sequence[str]) -> dict[str, str | None]:
         """Address by internal id, at most 1,000 a call; contacts deleted meanwhile are left out."""
         # Spelled unlike in all other calls.
         body = {"keyId": ID_KEY, "keyValues": list(ids), "fields": [EMAIL_FIELD]}
         data = as_map(self._post(GET_DATA, "/contact/getdata", body))
-        rows = data.get("result") or []  # false when nobody was found
-        return {str(row["id"]): row.get(EMAIL_FIELD) or None for row in rows if isinstance(row, dict) and "id" in row}
+        return {str(row["id"]): row.get(EMAIL_FIELD) or None for row in _with_id(data.get("result"))}
 
     def member_ids(self, list_id: str, *, page: int = CAPS.member_ids_page) -> Iterator[list[str]]:
         """Internal ids of everybody in the list, a page at a time. ListMissing."""
@@ -150,6 +152,11 @@ def _next_page(link: Any, page: int) -> str | None:
         return None
     size = number(parameters.get("$top", [""])[0]) or page
     return urlencode({"$skiptoken": token[0], "$top": size})
+
+
+def _with_id(rows: Any) -> list[dict[str, Any]]:
+    """The rows of an answer; a `result` is false when there are none."""
+    return [row for row in rows or [] if isinstance(row, dict) and "id" in row]
 
 
 def _ids(found: Any) -> list[str]:
