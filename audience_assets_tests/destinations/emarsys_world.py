@@ -53,7 +53,7 @@ class EmarsysWorld:
         base = self.sandbox.url_of("emarsys")
         addresses = {"base_url": base, "token_url": f"{base}/oauth2/token"}
         patience = {"first_wait_seconds": 0, "tries": 4}
-        given = {**self.credentials, **addresses, **patience, "email_case": self.email_case, **changed}
+        given = {**self.credentials, **addresses, **patience, **changed}
         return EmarsysSettings.model_validate(given)
 
     def service(self, settings: dict[str, Any] | None = None, *, skew: float = 0.0, **options: Any) -> ContactList:
@@ -61,7 +61,7 @@ class EmarsysWorld:
         return ContactList(
             Connection(
                 settings=self.settings(**(settings or {})),
-                options=ContactListOptions.model_validate(options),
+                options=ContactListOptions.model_validate({"email_case": self.email_case, **options}),
                 resubscribe="never",
                 import_history=False,
                 default_region=None,

@@ -36,6 +36,8 @@ def test_the_vendor_is_registered() -> None:
     assert not SPEC.carries_consent
     assert list(SPEC.identifiers(SPEC.options_model())) == list(SPEC.required(SPEC.options_model())) == ["email"]
     assert max(SPEC.batch_sizes.values()) <= 10_000
+    assert list(SPEC.tracked(SPEC.options_model())) == []
+    assert list(SPEC.tracked(SPEC.options_model.model_validate({"email_case": "as_written"}))) == ["email"]
 
 
 @pytest.mark.parametrize(("given", "version"), [(OAUTH, "v3"), (WSSE, "v2")], ids=["OAuth 2.0", "X-WSSE"])

@@ -182,6 +182,51 @@ class TestCapitals:
         assert strict.listed(target) == ["Ann@Example.com"]
 
 
+class TestRespelling:
+    """The warehouse writes an address anew, in an account that tells capitals apart or in one that does not."""
+
+    @pytest.fixture(params=[True, False], ids=["capitals fold", "capitals matter"])
+    def world(self, request: pytest.FixtureRequest) -> Iterator[EmarsysWorld]:
+        with switched(emails_fold_case=request.param) as made:
+            made.email_case = "as_written"
+            yield made
+
+    def respelled(self) -> Member:
+        member = reader("ANN@example.com")
+        member.previous = {"email": "Ann@Example.com"}
+        return member
+
+    def test_the_contact_of_the_new_spelling_takes_the_place_of_the_old_one(self, world: EmarsysWorld) -> None:
+        world.know("Ann@Example.com")
+        target, service = world.make_list(), world.service()
+        service.add(target, [reader("Ann@Example.com")])
+        report = service.update(target, [self.respelled()])
+        folds = world.switches.emails_fold_case
+        # Where capitals matter, nobody has the new address.
+        assert outcomes(report) == {ANN: "accepted" if folds else "absent"}
+        assert world.listed(target) == (["Ann@Example.com"] if folds else [])
+
+    def test_of_two_contacts_the_right_one_stays(self) -> None:
+        with switched(emails_fold_case=False) as world:
+            world.email_case = "as_written"
+            world.know("Ann@Example.com", "ANN@example.com")
+            target, service = world.make_list(), world.service()
+            service.add(target, [reader("Ann@Example.com")])
+            report = service.update(target, [self.respelled()])
+            assert outcomes(report) == {ANN: "accepted"}
+            expected = sum(each.calls for each in service.estimate(adds=0, updates=1, removes=0))
+            assert report.calls <= expected
+            assert world.listed(target) == ["ANN@example.com"]
+            service.remove(target, [reader("ANN@example.com")])
+            assert world.listed(target) == []
+
+    def test_an_outage_leaves_it_open(self, world: EmarsysWorld) -> None:
+        world.know("Ann@Example.com")
+        target, service = world.make_list(), world.service()
+        world.sandbox.faults.add(Fault(Action.ERROR_BEFORE, CHECK))
+        assert outcomes(service.update(target, [self.respelled()])) == {ANN: "retry"}
+
+
 @pytest.mark.parametrize("refuse", ["all", "any"])
 def test_a_call_refused_for_unknown_people_is_looked_into_and_not_taken_apart(refuse: str) -> None:
     strangers = [f"stranger{number}@example.com" for number in range(50)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from audience_assets.destinations.base import BadBatch
 from audience_assets.destinations.emarsys.client import EmarsysClient
-from audience_assets.destinations.emarsys.endpoints import CAPS, EMAIL_FIELD, ID_KEY
+from audience_assets.destinations.emarsys.endpoints import CAPS, EMAIL_FIELD, ID_KEY, Code
 from audience_assets.destinations.emarsys.errors import NobodyKnown
 from audience_assets.destinations.emarsys.row_errors import RowErrors, all_unknown, folded
 
@@ -60,6 +60,18 @@ class ListCall:
         return RowErrors(codes | self.change(self.list_id, EMAIL_FIELD, known).codes)
 
 
+def contact_ids(client: EmarsysClient, addresses: Sequence[str]) -> dict[str, set[str]]:
+    """Internal ids by address; none for whom nobody knows."""
+    found: dict[str, set[str]] = {}
+    for part in look_ups(addresses):
+        answer = client.contact_ids(part, every=True)
+        for address in part:
+            several = Code.SEVERAL_CONTACTS in answer.errors.of(address)
+            ids = client.query_ids(address) if several else answer.ids.get(folded(address), [])
+            found[address] = set(ids)
+    return found
+
+
 def contacts_sharing(client: EmarsysClient, addresses: Sequence[str]) -> dict[str, list[str]]:
     """The internal ids of everybody with these addresses.
 
@@ -67,12 +79,24 @@ def contacts_sharing(client: EmarsysClient, addresses: Sequence[str]) -> dict[st
     asked for alone.
     """
     found: dict[str, list[str]] = {}
-    for part in chunks(addresses, CAPS.check_ids):
+    for part in look_ups(addresses):
         answer = client.contact_ids(part, every=True)
         for address in part:
             ids = answer.ids.get(folded(address), [])
             found[address] = ids if len(ids) > 1 else client.query_ids(address)
     return found
+
+
+def look_ups(addresses: Sequence[str]) -> Iterator[Sequence[str]]:
+    """What each look-up asks for: never two spellings of one address, whose answers could not be told apart."""
+    rounds: list[dict[str, str]] = []
+    for address in dict.fromkeys(addresses):
+        free = next((each for each in rounds if folded(address) not in each), None)
+        if free is None:
+            rounds.append(free := {})
+        free[folded(address)] = address
+    for each in rounds:
+        yield from chunks(list(each.values()), CAPS.check_ids)
 
 
 def chunks(values: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -12,13 +12,24 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from audience_assets.destinations.base import Member, Report, Status, Throttled, Unavailable
-from audience_assets.destinations.emarsys.calls import ListCall, contacts_sharing
+from audience_assets.destinations.emarsys.calls import ListCall, contact_ids, contacts_sharing
 from audience_assets.destinations.emarsys.client import EmarsysClient
 from audience_assets.destinations.emarsys.endpoints import CAPS, Code
 from audience_assets.destinations.emarsys.errors import CODES
-from audience_assets.destinations.emarsys.people import Batch, Person, entrants, issue_of, leavers
+from audience_assets.destinations.emarsys.people import (
+    Batch,
+    Person,
+    entrants,
+    former_spelling,
+    issue_of,
+    leavers,
+    spellings_of,
+)
 from audience_assets.destinations.emarsys.row_errors import RowErrors
 from audience_assets.destinations.rows import RowResult, deliver_rows
+
+# Of an update: the old one, the new one, and that in lower case.
+SPELLINGS = 3
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,30 @@ class Changes:
                 waiting = []
         self._by_id(call, shared, batch, unknown=Status.ABSENT)
         return Report(list(batch.outcomes.values()), self.client.calls - before)
+
+    def update(self, members: Sequence[Member]) -> Report:
+        """The new spelling is in the list afterwards, and the old one is not, if that is another contact."""
+        report = self.add(members)
+        if not self.as_written:
+            return report
+        before = self.client.calls
+        outcomes = {outcome.identifier: outcome for outcome in report.outcomes}
+        respelled = {member.identifier: former for member in members if (former := former_spelling(member))}
+        current = {member.identifier: spellings_of(member) for member in members if member.identifier in respelled}
+        try:
+            ids = contact_ids(self.client, [*respelled.values(), *(s for each in current.values() for s in each)])
+            stale = {
+                contact
+                for identifier, former in respelled.items()
+                for contact in ids[former] - set[str]().union(*(ids[spelling] for spelling in current[identifier]))
+            }
+            if stale:
+                ListCall(self.client, self.client.remove, self.list_id).by_id(sorted(stale))
+        except (Throttled, Unavailable):
+            # What was acknowledged is kept then, the old spelling included.
+            for identifier in respelled:
+                outcomes[identifier].status = Status.RETRY
+        return Report(report.outcomes, report.calls + self.client.calls - before)
 
     def remove(self, members: Sequence[Member]) -> Report:
         """Nobody of these is in the list afterwards. Whom Emarsys does not know is in no list."""

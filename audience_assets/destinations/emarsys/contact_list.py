@@ -27,10 +27,10 @@ from audience_assets.destinations.base import (
     Unavailable,
 )
 from audience_assets.destinations.emarsys.calls import chunks
-from audience_assets.destinations.emarsys.changes import Changes
+from audience_assets.destinations.emarsys.changes import SPELLINGS, Changes
 from audience_assets.destinations.emarsys.client import EmarsysClient
 from audience_assets.destinations.emarsys.doctor import examine
-from audience_assets.destinations.emarsys.endpoints import ADD, CAPS, REMOVE
+from audience_assets.destinations.emarsys.endpoints import ADD, CAPS, CHECK_IDS, REMOVE
 from audience_assets.destinations.emarsys.errors import NameTaken
 from audience_assets.destinations.emarsys.names import lists_named
 from audience_assets.destinations.emarsys.settings import ContactListOptions, EmarsysSettings
@@ -95,8 +95,7 @@ class ContactList:
         return self._changes(target).add(members)
 
     def update(self, target: ListRef, members: Sequence[Member]) -> Report:
-        """A membership has nothing that could change; whoever is asked for is in the list afterwards."""
-        return self._changes(target).add(members)
+        return self._changes(target).update(members)
 
     def remove(self, target: ListRef, members: Sequence[Member]) -> Report:
         return self._changes(target).remove(members)
@@ -112,7 +111,8 @@ class ContactList:
         """Addresses that several contacts share cost up to one call more each, and nobody knows of them before."""
         calls = {
             ADD: ceil(adds / BATCH_SIZE) + ceil(updates / BATCH_SIZE),
-            REMOVE: ceil(removes / BATCH_SIZE),
+            CHECK_IDS: SPELLINGS * ceil(updates / CAPS.check_ids),
+            REMOVE: ceil(removes / BATCH_SIZE) + ceil(updates / BATCH_SIZE),
         }
         return [CallEstimate(self._client.limited(endpoint), count) for endpoint, count in calls.items() if count]
 
@@ -120,7 +120,7 @@ class ContactList:
         return Changes(
             self._client,
             target.id,
-            as_written=self._settings.email_case == "as_written",
+            as_written=self._options.email_case == "as_written",
             add_all=self._options.duplicates == "add_all",
         )
 
@@ -131,6 +131,11 @@ def _typed(value: BaseModel, model: type[Model]) -> Model:
 
 def _list_ref(found: dict[str, Any]) -> ListRef:
     return ListRef(str(found["id"]), str(found["name"]), facts={"adopted": "yes"})
+
+
+def _tracked(options: BaseModel) -> list[str]:
+    """Where capitals matter, another spelling is another contact."""
+    return ["email"] if _typed(options, ContactListOptions).email_case == "as_written" else []
 
 
 CONTACT_LIST = ServiceSpec(
@@ -147,7 +152,7 @@ CONTACT_LIST = ServiceSpec(
     batch_sizes=BATCH_SIZES,
     identifiers=lambda _: ["email"],
     required=lambda _: ["email"],
-    tracked=lambda _: [],
+    tracked=_tracked,
     channels=lambda _: [],
     connect=ContactList,
 )

@@ -49,7 +49,7 @@ def entrants(members: Sequence[Member], *, as_written: bool) -> tuple[list[Perso
             batch.outcomes[member.identifier].status = Status.REJECTED
             batch.outcomes[member.identifier].issues.append(Issue(address.reason, address.detail, "email"))
         else:
-            people.add(member, address)
+            people.add(member, address, [member.values.get("email")])
     return people.all, batch
 
 
@@ -57,7 +57,7 @@ def leavers(members: Sequence[Member], *, as_written: bool) -> tuple[list[Person
     """Everybody who leaves, by the address that the ledger knows them by: that is what was added."""
     people, batch = People(as_written), Batch.of(members)
     for member in members:
-        people.add(member, member.identifier)
+        people.add(member, member.identifier, [member.values.get("email"), (member.previous or {}).get("email")])
     return people.all, batch
 
 
@@ -68,11 +68,11 @@ class People:
     as_written: bool
     by_address: dict[str, Person] = field(default_factory=dict)
 
-    def add(self, member: Member, address: str) -> None:
+    def add(self, member: Member, address: str, raw: Sequence[Any]) -> None:
         person = self.by_address.setdefault(address, Person(address, []))
         person.identifiers.append(member.identifier)
-        raw = [member.values.get("email"), (member.previous or {}).get("email")] if self.as_written else []
-        person.spellings = list(dict.fromkeys([*person.spellings, *_written(raw, address)]))
+        spellings = _written(raw if self.as_written else [], address)
+        person.spellings = list(dict.fromkeys([*person.spellings, *spellings]))
 
     @property
     def all(self) -> list[Person]:
@@ -83,6 +83,17 @@ def _written(raw: Iterable[Any], address: str) -> list[str]:
     """The warehouse's spellings of this very address, then the lower-case one."""
     spellings = [str(each).strip() for each in raw if each is not None and normal_email(each) == address]
     return list(dict.fromkeys([*spellings, address]))
+
+
+def spellings_of(member: Member) -> list[str]:
+    """How a member's address is tried."""
+    return _written([member.values.get("email")], member.identifier)
+
+
+def former_spelling(member: Member) -> str | None:
+    """How the address was written when it was added, if that is not tried any more."""
+    former = _written([(member.previous or {}).get("email")], member.identifier)[0]
+    return None if former in spellings_of(member) else former
 
 
 def issue_of(codes: set[int], detail: str | None = None) -> Issue:

@@ -41,11 +41,6 @@ class EmarsysSettings(BaseModel):
     requests_per_minute: int = Field(
         default=1000, ge=1, description="these credentials' limit; less where other tools use them too"
     )
-    email_case: Literal["lower", "as_written"] = Field(
-        default="lower",
-        description="addresses are sent in lower case; as_written tries the warehouse's spelling first, for accounts "
-        "that tell capitals apart",
-    )
     tries: int = Field(default=6, ge=1, le=20, description="how often a call is tried in an outage")
     first_wait_seconds: float = Field(default=0.5, ge=0, description="wait after the first failure; doubles")
     timeout_seconds: float = Field(default=60, gt=0, description="how long one call may take")
@@ -82,6 +77,11 @@ class ContactListOptions(BaseModel):
     duplicates: Literal["reject", "add_all"] = Field(
         default="reject",
         description="an address that several contacts have: the row is rejected, or all of them are added",
+    )
+    email_case: Literal["lower", "as_written"] = Field(
+        default="lower",
+        description="addresses are sent in lower case; as_written tries the warehouse's spelling first, for accounts "
+        "that tell capitals apart",
     )
     description: str | None = Field(
         default=None, min_length=1, description="of a list we create; Emarsys lets nobody change it later"
