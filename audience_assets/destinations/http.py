@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import backoff
@@ -68,6 +68,18 @@ class Dialect:
     status: Callable[[Answer], int] = _http_status
 
 
+class Credentials(Protocol):
+    """What proves who calls where no fixed header does: a token that ends, a signature of each request."""
+
+    def headers(self) -> Mapping[str, str]:
+        """For the try that leaves now. A DestinationError if there are none to be had."""
+        ...
+
+    def refused(self, headers: Mapping[str, str], answer: Answer) -> bool:
+        """The vendor answered 401 to these. Whether the call is worth one more try with new ones."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long to try: `tries` in all, waits growing from `first_wait` seconds, each try at most `timeout` seconds."""
@@ -94,6 +106,7 @@ class HttpClient:
         dialect: Dialect,
         limiter: Limiter,
         patience: Patience,
+        credentials: Credentials | None = None,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         parts = urlsplit(self._base_url)
@@ -102,6 +115,7 @@ class HttpClient:
         self._dialect = dialect
         self._limiter = limiter
         self._patience = patience
+        self._credentials = credentials
         self._threads = threading.local()
         # At DEBUG urllib3 logs every URL, and ours hold addresses and phone numbers.
         logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
@@ -114,10 +128,13 @@ class HttpClient:
     def call(self, endpoint: Endpoint, method: str, path: str, *, body: Any = None, repeatable: bool = True) -> Answer:
         """Send and return the answer, 2xx always. `path` includes the query; an absolute link is taken by its path.
 
+        A body of bytes is sent as it is, any other as JSON.
+
         With `repeatable` false the request is not sent again once it may have been applied: Unavailable is raised
         at once, and the caller finds out what happened. Raises the errors of `destinations.base`.
         """
-        request = self._prepare(method, self._url(path), None if body is None else orjson.dumps(body))
+        content = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
+        request = self._prepare(method, self._url(path), content)
 
         def give_up(error: Exception) -> bool:
             if isinstance(error, Throttled):
@@ -158,7 +175,7 @@ class HttpClient:
 
     def _once(self, endpoint: Endpoint, request: requests.PreparedRequest) -> Answer:
         self._limiter.acquire(endpoint)
-        answer = self._exchange(endpoint, request)
+        answer = self._proven(endpoint, request)
         status = self._dialect.status(answer)
         if status < 300:
             return answer
@@ -175,6 +192,26 @@ class HttpClient:
         if status >= 500:
             raise Unavailable(f"{vendor} failed at {endpoint.name!r}.", status=answer.status, request_id=request_id)
         raise self._dialect.explain(answer, endpoint)
+
+    def _proven(self, endpoint: Endpoint, request: requests.PreparedRequest) -> Answer:
+        """The answer to the request with credentials, newer ones if the first are not accepted (any more)."""
+        if self._credentials is None:
+            return self._exchange(endpoint, request)
+        headers = self._proof(self._credentials)
+        request.headers.update(headers)
+        answer = self._exchange(endpoint, request)
+        if answer.status == 401 and self._credentials.refused(headers, answer):
+            self._limiter.acquire(endpoint)
+            request.headers.update(self._proof(self._credentials))
+            answer = self._exchange(endpoint, request)
+        return answer
+
+    def _proof(self, credentials: Credentials) -> Mapping[str, str]:
+        try:
+            return credentials.headers()
+        except Unavailable as error:
+            missing = str(error)
+        raise _NotSent(missing)
 
     def _exchange(self, endpoint: Endpoint, request: requests.PreparedRequest) -> Answer:
         self._threads.calls = self.calls + 1

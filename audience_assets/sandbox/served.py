@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from audience_assets.sandbox.emarsys import EmarsysSandbox
 from audience_assets.sandbox.iterable import EMAIL, HYBRID, USER_ID, IterableSandbox
 from audience_assets.sandbox.klaviyo import KlaviyoSandbox
 from audience_assets.sandbox.vendor import SandboxVendor
@@ -50,5 +51,22 @@ def _iterable(key: str, rate_limits: bool) -> Served:
     return Served(vendor, seed, lambda url: {"base_url": url, "project_type": HYBRID})
 
 
+def _emarsys(key: str, rate_limits: bool) -> Served:
+    vendor = EmarsysSandbox(rate_limits=rate_limits)
+    account = vendor.account(ACCOUNT, client=(ACCOUNT, key))
+
+    def seed(people: Iterable[Person]) -> int:
+        return account.add_contacts({"email": person["email"]} for person in people if "email" in person)
+
+    def settings(url: str) -> Mapping[str, str]:
+        return {"base_url": url, "token_url": f"{url}/oauth2/token", "client_id": ACCOUNT}
+
+    return Served(vendor, seed, settings)
+
+
 # By vendor: from the key that the twin shall know, and whether it keeps to the vendor's rate limits.
-TWINS: Mapping[str, Callable[[str, bool], Served]] = {"klaviyo": _klaviyo, "iterable": _iterable}
+TWINS: Mapping[str, Callable[[str, bool], Served]] = {
+    "klaviyo": _klaviyo,
+    "iterable": _iterable,
+    "emarsys": _emarsys,
+}

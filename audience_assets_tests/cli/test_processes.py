@@ -67,12 +67,18 @@ def test_the_sandbox_serves_until_it_is_stopped(project: Path, number: signal.Si
 
 def test_the_sandbox_serves_several_vendors(project: Path) -> None:
     with started(
-        "sandbox", "klaviyo", "iterable", "--project", str(project), "--port", "0", "--key", "hush"
+        "sandbox", "klaviyo", "iterable", "emarsys", "--project", str(project), "--port", "0", "--key", "hush"
     ) as process:
         url = read_until(process, r"Iterable sandbox: base_url: (\S+), project_type: hybrid")[1]
         for key in ("hush", "hush-email", "hush-user_id"):
             lists = requests.get(f"{url}/api/lists", headers={"Api-Key": key}, timeout=PATIENCE)
             assert lists.json() == {"lists": []}
+        token_url = read_until(process, r"Emarsys sandbox: .*token_url: (\S+), client_id: sandbox")[1]
+        form = {"grant_type": "client_credentials"}
+        answer = requests.post(token_url, data=form, auth=("sandbox", "hush"), timeout=PATIENCE)
+        headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+        contact_lists = token_url.replace("/oauth2/token", "/api/v3/contactlist")
+        assert requests.get(contact_lists, headers=headers, timeout=PATIENCE).json()["data"] == []
 
 
 def test_a_taken_port_is_one_message(project: Path, vendor: Vendor) -> None:

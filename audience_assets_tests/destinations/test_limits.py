@@ -275,3 +275,23 @@ def test_the_log_is_a_file_of_its_own_beside_an_embedded_warehouse(tmp_path: Pat
     with engine.begin():  # a plan holds the warehouse's write lock
         assert log.reserve("key", LARGE.windows, 900).wait == 0
     engine.dispose()
+
+
+def test_calls_of_one_bucket_are_counted_together() -> None:
+    windows = (RateWindow(10, 60),)
+    reading, writing = Endpoint("reading", windows, bucket="all"), Endpoint("writing", windows, bucket="all")
+    clock = [0.0]
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        clock[0] += seconds
+
+    limiter = SlidingLimiter(MemorySlotLog(lambda: clock[0]), "account", sleep=sleep)
+    for number in range(10):
+        limiter.acquire(reading if number % 2 else writing)
+    assert not waits
+    limiter.acquire(reading)
+    assert sum(waits) >= 60
+    assert floor_seconds([CallEstimate(reading, 6), CallEstimate(writing, 6)]) == 60
+    assert floor_seconds([CallEstimate(Endpoint("alone", windows), 6), CallEstimate(writing, 6)]) == 0

@@ -28,13 +28,13 @@ from audience_assets.destinations.klaviyo.endpoints import (
     SUBSCRIBE,
     UNSUBSCRIBE,
 )
+from audience_assets.destinations.wording import scrubbed
 
 REQUEST_ID = "x-klaviyo-req-id"
 PROFILE_GONE = "profile_gone"
 
 _ROW_POINTER = re.compile(r"^/data/attributes/profiles/data/(\d+)(?:/(.*))?$")
 _EXPECTED_IN = re.compile(r"available in (\d+(?:\.\d+)?) second")
-_PERSONAL = re.compile(r"[^\s'\"<>()\[\]]+@[^\s'\"<>()\[\]]+|\+?\d[\d\s().-]{5,}\d")
 _LIST_ENDPOINTS = frozenset({GET_LIST.name, GET_LIST_PROFILES.name})
 _ABOUT_ROWS = frozenset({400, 404, 413, 422})
 _CONSENT_ENDPOINTS = frozenset({SUBSCRIBE.name, UNSUBSCRIBE.name})
@@ -115,11 +115,6 @@ def reason_of(errors: Sequence[dict[str, Any]], field: str = "") -> str:
         if topic.search(text) and fault.search(text):
             return reason
     return _REASONS_BY_FIELD.get(field.rpartition("/")[2], "refused_by_vendor")
-
-
-def scrubbed(text: str) -> str:
-    """The vendor's words without what may be an address or a number in them."""
-    return _PERSONAL.sub("…", text)
 
 
 def _errors(answer: Answer) -> list[dict[str, Any]]:
