@@ -15,8 +15,7 @@ from audience_assets.sync.numbers import DELIVERED, Numbering
 from audience_assets.warehouse.json_rows import encode_rows, json_rows
 from audience_assets.warehouse.state import ListTables, State
 
-# Planned, sent, answered, and in the ledger already.
-PLANNED, SENT, DONE, FOLDED = "planned", "sent", "done", "folded"
+PLANNED, SENT, DONE = "planned", "sent", "done"
 INTERRUPTED = "interrupted"
 
 

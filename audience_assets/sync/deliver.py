@@ -10,7 +10,6 @@ the vendor said. Whatever dies in between leaves a batch that is marked sent: it
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -32,7 +31,6 @@ from audience_assets.destinations.base import (
 from audience_assets.sync.acknowledge import PLANNED, Journal
 from audience_assets.sync.lease import Lease
 from audience_assets.sync.members import BatchRef, MemberReader
-from audience_assets.sync.merge import fold_additions
 from audience_assets.sync.numbers import DELIVERED
 
 # Vendors that take 75 calls a second answer in some 0.2 s: eight workers would use half of that. More than this leave
@@ -42,9 +40,6 @@ IN_FLIGHT = 16
 GIVE_UP_AFTER = 3
 # Answers are gathered for as long as a commit takes, but a slow database must not keep workers waiting.
 LONGEST_GATHERING_SECONDS = 0.02
-# A first sync enters the ledger in so many parts. Each rewrites much of the index on identifiers, so they are few.
-PARTS = 4
-SMALLEST_PART = 10
 
 # A batch and how many members it has.
 Sized = tuple[BatchRef, int]
@@ -60,8 +55,6 @@ class Delivery:
     retriable: Exception | None = None
     fatal: BaseException | None = None
     retry_after: float | None = None
-    # Members by operation and status that are in the ledger already.
-    folded: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @property
     def stopped(self) -> bool:
@@ -93,13 +86,11 @@ class Deliverer:
 
     def run(self) -> Delivery:
         """Send every planned batch. Returns when all are answered, or when the vendor made going on pointless."""
-        planned, is_first = self._planned()
+        planned = self._planned()
         running: dict[Future[Report], Sized] = {}
         answers: list[Answered] = []
-        unfolded: list[Answered] = []
         # One more than is in flight, so that no worker waits for the journal.
         most = IN_FLIGHT + 1
-        part = max(SMALLEST_PART, len(planned) // PARTS)
         with (
             ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="deliver") as pool,
             MemberReader(self.engine, self.journal.tables, planned, ahead=most) as reader,
@@ -107,19 +98,13 @@ class Deliverer:
             while True:
                 room = 0 if self.result.stopped else most - len(running)
                 running |= self._start(pool, reader.take(room), answers)
-                unfolded += answers
-                if is_first and len(unfolded) >= part:
-                    self._fold(unfolded)
                 if not running:
                     break
                 answers = self._answers(running, at_once=not reader.exhausted and len(running) < most)
-        if is_first and unfolded:
-            self._fold(unfolded)
         return self.result
 
-    def _planned(self) -> tuple[list[BatchRef], bool]:
-        """The batches to send, and whether the ledger is empty, so that there is nothing but additions."""
-        batch, ledger = self.journal.state.batch, self.journal.tables.ledger
+    def _planned(self) -> list[BatchRef]:
+        batch = self.journal.state.batch
         query = (
             sa.select(batch.c.number, batch.c.operation, batch.c.last)
             .where(
@@ -130,8 +115,7 @@ class Deliverer:
             .order_by(batch.c.number)
         )
         with self.engine.begin() as connection:
-            batches = [BatchRef(int(row[0]), Operation(row[1]), int(row[2])) for row in connection.execute(query)]
-            return batches, not connection.scalar(sa.select(sa.exists().select_from(ledger)))
+            return [BatchRef(int(row[0]), Operation(row[1]), int(row[2])) for row in connection.execute(query)]
 
     def _start(
         self,
@@ -157,20 +141,6 @@ class Deliverer:
             self.result.delivered += sum(answer.members for answer in answers)
             self.progress(self.result.delivered)
         return {pool.submit(self._send, batch, members): (batch, len(members)) for batch, members in batches}
-
-    def _fold(self, answers: list[Answered]) -> None:
-        """Take answered batches of a first sync into the ledger, while the workers have others to send."""
-        first, last = min(answer.batch.number for answer in answers), max(answer.batch.last for answer in answers)
-        with self.engine.begin() as connection:
-            self.lease.assert_held(connection)
-            fold_additions(connection, self.journal, first, last)
-        for answer in answers:
-            statuses = Counter(outcome.status for outcome in answer.report.outcomes)
-            # Who is not spoken of was accepted.
-            statuses[Status.ACCEPTED] += answer.members - statuses.total()
-            operation = answer.batch.operation.value
-            self.result.folded.update({(operation, status.value): count for status, count in statuses.items()})
-        answers.clear()
 
     def _send(self, batch: BatchRef, members: Sequence[Member]) -> Report:
         call = {

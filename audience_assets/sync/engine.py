@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -286,8 +285,7 @@ class _Run:
         with self.runtime.engine.begin() as connection:
             lease.assert_held(connection)
             left = journal_of(self.planner, self.tables, self.sync).leave_open(connection)
-            merged, after = merge_answers(connection, self.planner, self.tables, self.sync)
-            answers = delivery.folded + Counter(merged)
+            answers, after = merge_answers(connection, self.planner, self.tables, self.sync)
             report = self._report(connection, plan, target, delivery, answers, after, recovered, left)
             error = _told(delivery.fatal or delivery.retriable)
             self._finish(connection, FAILED if delivery.fatal else report.state, error, report)

@@ -1,8 +1,4 @@
-"""Folding acknowledged batches into the ledger, set-based, at the end of a sync or, after a crash, before the next.
-
-A first sync, which has nothing but additions, folds while later batches are on their way: a million rows at the end
-would keep everybody waiting when the vendor is long done.
-"""
+"""Folding acknowledged batches into the ledger, set-based, at the end of a sync or, after a crash, before the next."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from audience_assets.destinations.base import Operation, Recheck, Status
-from audience_assets.sync.acknowledge import DONE, FOLDED, Journal
+from audience_assets.sync.acknowledge import DONE, Journal
 from audience_assets.sync.diff import ABSENT, IN_DOUBT, MEMBER, REJECTED, UNSURE
 from audience_assets.sync.numbers import DROP, LEDGER_ONLY, RELINK
 from audience_assets.warehouse.column_types import UtcDateTime
@@ -27,57 +23,29 @@ def merge(connection: Connection, journal: Journal) -> dict[tuple[str, str], int
     Returns how many members each (operation, status) has. Runs in the caller's transaction.
     """
     state, tables = journal.state, journal.tables
-    counts: dict[tuple[str, str], int] = {}
-    if _anything_left(connection, journal):
-        batch = _is_answered(journal) & (state.batch.c.number == journal.numbering.batch(tables.change))
-        answers = _answers(journal, tables.change.outerjoin(state.batch, batch))
-        kinds = (answers.c.operation, answers.c.answer)
-        rows = connection.execute(sa.select(*kinds, sa.func.count()).group_by(*kinds))
-        counts = {(str(row[0]), str(row[1])): int(row[2]) for row in rows}
-        if connection.scalar(sa.select(sa.exists().select_from(tables.ledger))):
-            _update_known(connection, tables, answers)
-            _leave_open(connection, tables, answers, counts)
-            _remove_gone(connection, tables, answers)
-        known = sa.exists().where(tables.ledger.c.identifier == answers.c.identifier)
-        _insert_new(connection, tables, answers, ~known)
-        _settle_rejections(connection, journal, answers)
+    is_first = not connection.scalar(sa.select(sa.exists().select_from(tables.ledger)))
+    answers = _answers(journal, every=not is_first)
+    kinds = (answers.c.operation, answers.c.answer)
+    rows = connection.execute(sa.select(*kinds, sa.func.count()).group_by(*kinds))
+    counts = {(str(row[0]), str(row[1])): int(row[2]) for row in rows}
+    if is_first:
+        _insert_new(connection, tables, answers)
+    else:
+        _update_known(connection, tables, answers)
+        _leave_open(connection, tables, answers, counts)
+        _remove_gone(connection, tables, answers)
+        _insert_new(connection, tables, answers, ~sa.exists().where(tables.ledger.c.identifier == answers.c.identifier))
+    _settle_rejections(connection, journal, answers)
     connection.execute(state.outcome.delete().where(state.outcome.c.sync == journal.sync))
     connection.execute(tables.change.delete())
     return counts
 
 
-def fold_additions(connection: Connection, journal: Journal, first: int, last: int) -> None:
-    """Take every answered batch into the ledger; `first` to `last` are the changes they are among.
-
-    For a sync that found an empty ledger. A crash leaves these members in the ledger and nothing to recover of their
-    batches. Runs in the caller's transaction.
-    """
-    batch, change, outcome = journal.state.batch, journal.tables.change, journal.state.outcome
-    answered = _is_answered(journal) & batch.c.number.between(first, last)
-    # Ranges only: no warehouse has to read more of the plan than this part.
-    theirs = change.c.seq.between(batch.c.number, batch.c.last) & change.c.seq.between(first, last)
-    answers = _answers(journal, change.join(batch, answered & theirs))
-    _insert_new(connection, journal.tables, answers)
-    _settle_rejections(connection, journal, answers)
-    connection.execute(outcome.delete().where(outcome.c.sync == journal.sync))
-    connection.execute(batch.update().where(answered).values(status=FOLDED))
-
-
-def _anything_left(connection: Connection, journal: Journal) -> bool:
-    change = journal.tables.change
-    answered = sa.exists().where(_is_answered(journal))
-    own = sa.exists().where(change.c.operation.in_(LEDGER_ONLY))
-    return bool(connection.scalar(sa.select(answered | own)))
-
-
-def _is_answered(journal: Journal) -> sa.ColumnElement[bool]:
-    batch = journal.state.batch
-    return (batch.c.sync == journal.sync) & (batch.c.status == DONE)
-
-
-def _answers(journal: Journal, changes: sa.Join) -> sa.Subquery:
-    """What the vendor said to `changes`, which are joined to their batches."""
+def _answers(journal: Journal, *, every: bool) -> sa.Subquery:
+    """A row for each change that was answered, with what the vendor said; with `every` the ledger's own ones, too."""
     change, batch, outcome = journal.tables.change, journal.state.batch, journal.state.outcome
+    answered = (batch.c.sync == journal.sync) & (batch.c.number == journal.numbering.batch(change))
+    answered &= batch.c.status == DONE
     said = (outcome.c.sync == journal.sync) & (outcome.c.identifier == change.c.identifier)
     return (
         sa.select(
@@ -90,8 +58,8 @@ def _answers(journal: Journal, changes: sa.Join) -> sa.Subquery:
             batch.c.answered_at,
             *(change.c[column.column] for column in journal.tables.columns),
         )
-        .select_from(changes.outerjoin(outcome, said))
-        .where(batch.c.number.is_not(None) | change.c.operation.in_(LEDGER_ONLY))
+        .select_from(change.join(batch, answered, isouter=every).outerjoin(outcome, said))
+        .where(batch.c.number.is_not(None) | change.c.operation.in_(LEDGER_ONLY) if every else sa.true())
         .subquery("answers")
     )
 
