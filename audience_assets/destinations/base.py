@@ -137,10 +137,16 @@ class RateWindow:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A vendor call with its rate limits. `name` is the limiter's key within one account."""
+    """A vendor call with its rate limits. Calls with one `bucket` are counted together; without one each for itself."""
 
     name: str
     windows: tuple[RateWindow, ...]
+    bucket: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The limiter's key within one account."""
+        return self.bucket or self.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,8 @@ class Answer:
 class Dialect:
     """How a vendor words its refusals.
 
-    `explain` turns an answer of 300 to 499, except 429, into the error to raise; an Unavailable is tried again.
+    `explain` turns an answer of 300 to 499, except 429, into the error to raise; an Unavailable is tried again, and so
+    is a Throttled once its seconds are over (a limit that is not told by the status).
     `wait_hint` reads the seconds to wait from a 429's body where headers are silent.
     """
 
@@ -167,7 +168,10 @@ class HttpClient:
             )
         if answer.status >= 500:
             raise Unavailable(f"{vendor} failed at {endpoint.name!r}.", status=answer.status, request_id=request_id)
-        raise self._dialect.explain(answer, endpoint)
+        error = self._dialect.explain(answer, endpoint)
+        if isinstance(error, Throttled):
+            self._limiter.hold(endpoint, error.retry_after)
+        raise error
 
     def _exchange(self, endpoint: Endpoint, request: requests.PreparedRequest) -> Answer:
         self._threads.calls = self.calls + 1
