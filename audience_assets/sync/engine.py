@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from audience_assets.destinations.base import ListMissing, ListRef, ListService, Operation, Status
+from audience_assets.destinations.base import KeepsList, ListMissing, ListRef, ListService, Operation, Status
 from audience_assets.destinations.limits import floor_seconds
 from audience_assets.errors import AudienceError
 from audience_assets.project.times import parse_duration
@@ -108,11 +108,12 @@ class _Run:
                 self._start_anew(lease, service)
             plan = self._plan(lease, service)
             self._guard(lease, plan, approve)
-            if not plan.counts.changes:
-                return self._conclude(lease, plan, self._known_list(), Delivery(), recovered)
             try:
-                target = self._ensure_list(lease, service)
-                delivery = self._send(lease, service, target, plan)
+                if plan.counts.changes:
+                    target = self._ensure_list(lease, service)
+                    delivery = self._send(lease, service, target, plan)
+                else:
+                    target, delivery = self._keep_list(lease, service, self._known_list()), Delivery()
             except LeaseLost:
                 raise
             except BaseException as error:
@@ -208,8 +209,22 @@ class _Run:
     def _ensure_list(self, lease: Lease, service: ListService) -> ListRef:
         known = self._known_list()
         if known.id:
-            return _with_origin(replace(service.get_list(known.id), created=known.created))
+            found = _with_origin(replace(service.get_list(known.id), created=known.created))
+            return self._keep_list(lease, service, found)
         target = _with_origin(service.ensure_list(known.name))
+        self._note_list(lease, target)
+        return target
+
+    def _keep_list(self, lease: Lease, service: ListService, target: ListRef) -> ListRef:
+        """What the options say of the list itself, e.g. who may see it; no call where it was so when last seen."""
+        if not target.id or not isinstance(service, KeepsList):
+            return target
+        kept = service.keep_list(target)
+        if replace(kept, confirms=False) != self._known_list():
+            self._note_list(lease, kept)
+        return kept
+
+    def _note_list(self, lease: Lease, target: ListRef) -> None:
         registry = self.runtime.state.destination_list
         with self.runtime.engine.begin() as connection:
             lease.assert_held(connection)
@@ -224,7 +239,6 @@ class _Run:
                     facts=json.dumps(dict(target.facts)),
                 )
             )
-        return target
 
     def _start_anew(self, lease: Lease, service: ListService) -> None:
         """The list was deleted at the vendor: forget its members and its id. Refused while the list exists."""
