@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from audience_assets.destinations.base import DestinationType
+from audience_assets.destinations.dotdigital import DOTDIGITAL
 from audience_assets.destinations.klaviyo import KLAVIYO
 
-DESTINATIONS: Mapping[str, DestinationType] = {KLAVIYO.name: KLAVIYO}
+DESTINATIONS: Mapping[str, DestinationType] = {
+    KLAVIYO.name: KLAVIYO,
+    DOTDIGITAL.name: DOTDIGITAL,
+}
