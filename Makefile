@@ -13,7 +13,7 @@ help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/installed ## a shop's day: warehouse, segments, lists kept equal to them; ends by itself
-	$(BIN)/audience-assets demo
+	@$(BIN)/audience-assets demo
 
 ui: .venv/installed ## Dagster and the Klaviyo sandbox, until Ctrl-C
 	@$(BIN)/audience-assets ui
@@ -32,12 +32,14 @@ clean: ## forget the environment and the demo
 # Debian's python3 comes without ensurepip; python3's own pip can then fill the environment.
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found." >&2; exit 1; }
-	$(PYTHON) -m venv .venv 2>/dev/null || { rm -rf .venv && $(PYTHON) -m venv --without-pip .venv && \
+	@echo "Making an environment in .venv with $(PYTHON)."
+	@$(PYTHON) -m venv .venv 2>/dev/null || { rm -rf .venv && $(PYTHON) -m venv --without-pip .venv && \
 		$(PYTHON) -m pip --python .venv/bin/python install --quiet pip; } || \
 		{ rm -rf .venv; echo "No environment could be made: install python3-venv or python3-pip." >&2; exit 1; }
 
 .venv/installed: .venv/bin/python $(PACKAGING)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@echo "Installing what is needed; a minute or two the first time."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
 .venv/installed-test: .venv/bin/python $(PACKAGING)

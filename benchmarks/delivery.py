@@ -3,16 +3,16 @@
     python -m benchmarks.delivery [--rows 100000] [--rounds 5]
 
 Both read rows of nine columns from SQLite, about 185 bytes of JSON each, and post them with requests. The script is
-timed twice: with the standard library's json, which is what `requests.post(json=...)` does, and with orjson, which is
-what the engine encodes with. The engine also marks each batch sent, durably, before it leaves, records each answer,
-passes every call through the rate limiter, and at the end has the ledger. Each is measured in a process of its own
-that starts with all imports done.
+written three times: as most are (rows through SQLAlchemy, `requests.post(json=...)`), with rows straight from the
+driver and the standard library's json, and with orjson, the leanest there is. The engine reads through SQLAlchemy and
+encodes with orjson; it also marks each batch sent, durably, before it leaves, records each answer, passes every call
+through the rate limiter, and at the end has the ledger. Each is measured in a process of its own that starts with all
+imports done.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sqlite3
 import statistics
 import tempfile
@@ -28,6 +28,7 @@ from typing import Any
 
 import orjson
 import requests
+import sqlalchemy as sa
 
 from audience_assets.destinations.base import (
     BadBatch,
@@ -46,7 +47,7 @@ from audience_assets.sync import Progress, run_sync
 from audience_assets.warehouse.engine import open_warehouse
 from audience_assets_tests.sync.vendor import CALL, now, plain_destination
 from benchmarks.meter import Cost, apart, measured
-from benchmarks.people import ACTIVATION, TYPES, load_people, make_runtime
+from benchmarks.people import ACTIVATION, TYPES, USERS, load_people, make_runtime
 from benchmarks.stub import stub
 
 BATCH = 1_000
@@ -107,26 +108,56 @@ class Measurement:
         return self.rows / self.cost.wall
 
 
-def plain_json(body: Any) -> bytes:
-    return json.dumps(body).encode()
+Batch = list[dict[str, Any]]
 
 
-def bare_script(database: Path, url: str, rows: int, encode: Callable[[Any], bytes]) -> Measurement:
+def through_sqlalchemy(database: Path) -> Iterator[Batch]:
+    engine = sa.create_engine(f"sqlite:///{database}")
+    query = sa.select(*(USERS.c[name] for name in TYPES)).order_by(USERS.c.id)
+    with engine.connect() as connection:
+        for rows in connection.execution_options(yield_per=BATCH).execute(query).mappings().partitions():
+            yield [dict(row) for row in rows]
+    engine.dispose()
+
+
+def through_the_driver(database: Path) -> Iterator[Batch]:
+    with closing(sqlite3.connect(database)) as connection:
+        cursor = connection.execute(f"SELECT {', '.join(TYPES)} FROM users ORDER BY id")
+        while rows := cursor.fetchmany(BATCH):
+            yield [dict(zip(TYPES, row, strict=True)) for row in rows]
+
+
+def post_json(session: requests.Session, url: str, body: Any) -> requests.Response:
+    return session.post(url, json=body, timeout=60)
+
+
+def post_orjson(session: requests.Session, url: str, body: Any) -> requests.Response:
+    session.trust_env = False  # looking for proxies takes longer than encoding does
+    return session.post(url, data=orjson.dumps(body), timeout=60)
+
+
+Read = Callable[[Path], Iterator[Batch]]
+Post = Callable[[requests.Session, str, Any], requests.Response]
+SCRIPTS: dict[str, tuple[Read, Post]] = {
+    "SQLAlchemy, json": (through_sqlalchemy, post_json),
+    "driver, json": (through_the_driver, post_json),
+    "driver, orjson": (through_the_driver, post_orjson),
+}
+
+
+def bare_script(database: Path, url: str, rows: int, read: Read, post: Post) -> Measurement:
     """What one would write by hand: read, encode, post, eight at a time."""
     sessions = threading.local()
 
-    def send(batch: list[tuple[Any, ...]]) -> None:
+    def send(batch: Batch) -> None:
         if not hasattr(sessions, "session"):
             sessions.session = requests.Session()
-            sessions.session.trust_env = False
-        profiles = [{"id": row[0], "attributes": dict(zip(TYPES, row, strict=True))} for row in batch]
-        answer = sessions.session.post(f"{url}/members", data=encode({"list": "1", "profiles": profiles}), timeout=60)
-        answer.raise_for_status()
+        profiles = [{"id": values["email"], "attributes": values} for values in batch]
+        post(sessions.session, f"{url}/members", {"list": "1", "profiles": profiles}).raise_for_status()
 
-    with measured() as cost, ThreadPoolExecutor(IN_FLIGHT) as pool, closing(sqlite3.connect(database)) as connection:
-        cursor = connection.execute(f"SELECT {', '.join(TYPES)} FROM users ORDER BY id")
+    with measured() as cost, ThreadPoolExecutor(IN_FLIGHT) as pool:
         running: deque[Future[None]] = deque()
-        while batch := cursor.fetchmany(BATCH):
+        for batch in read(database):
             running.append(pool.submit(send, batch))
             if len(running) > IN_FLIGHT:
                 running.popleft().result()
@@ -163,16 +194,13 @@ def prepare(folder: Path, rows: int) -> Path:
     return database
 
 
-SCRIPTS: dict[str, Callable[[Any], bytes]] = {"script, json": plain_json, "script, orjson": orjson.dumps}
-
-
 def compare(latency: float, rows: int, rounds: int) -> None:
     results: defaultdict[str, list[Measurement]] = defaultdict(list)
     for _ in range(rounds):
         with tempfile.TemporaryDirectory(prefix="audience-bench-") as folder, stub(latency) as url:
             database = prepare(Path(folder), rows)
-            for name, encode in SCRIPTS.items():
-                results[name].append(apart(bare_script, database, url, rows, encode))
+            for name, (read, post) in SCRIPTS.items():
+                results[name].append(apart(bare_script, database, url, rows, read, post))
             delivery, whole = apart(engine_sync, database, url, rows)
             results["engine, delivery"].append(delivery)
             results["engine, whole sync"].append(whole)
@@ -180,8 +208,8 @@ def compare(latency: float, rows: int, rounds: int) -> None:
     for name, found in results.items():
         rate = statistics.median(m.rate for m in found)
         cpu, peak = statistics.median(m.cost.cpu for m in found), statistics.median(m.cost.peak_mb for m in found)
-        shares = "  ".join(f"{_share(found, results[script]):4.0%} of {script}" for script in SCRIPTS)
-        print(f"  {name:18} {rate:9,.0f} rows/s {cpu:5.2f} s CPU {peak:4.0f} MB  {shares}", flush=True)
+        shares = ", ".join(f"{_share(found, results[script]):.0%} of {script!r}" for script in SCRIPTS)
+        print(f"  {name:18} {rate:9,.0f} rows/s {cpu:5.2f} s CPU {peak:4.0f} MB; {shares}", flush=True)
 
 
 def _share(found: Sequence[Measurement], script: Sequence[Measurement]) -> float:

@@ -35,6 +35,7 @@ from audience_assets.sync import GuardTripped, Progress, SyncReport, latest_sync
 # Settings that decide what is sent; the others only when and by whom.
 DELIVERED_SETTINGS = {"service", "list_name", "mapping", "consent", "options", "foreign", "segment", "destination"}
 PARTIAL = "partial"
+FEW = 10
 LOG_EVERY_SECONDS = 15.0
 
 
@@ -167,14 +168,15 @@ def _log_progress(context: dg.AssetExecutionContext) -> Callable[[Progress], Non
 def _insist(context: dg.AssetExecutionContext, runtime: Runtime, report: SyncReport, key: dg.AssetKey) -> None:
     """Raise Failure, which is tried again, when an outage cut the delivery short. What was accepted is not sent twice.
 
-    A few rows that the vendor has not decided are no outage: they are delivered next time, and counted as undecided.
+    A few rows that the vendor has not decided are no outage, even if there was nothing else to do: somebody whom one
+    list has just opted out enters another next time. They are counted as undecided, and asked for again.
     """
     told = f"{report.state}: +{report.added} -{report.removed} ~{report.updated}, {report.members_after} members"
     context.log.info(told)
     if report.state != PARTIAL:
         return
     error = latest_syncs(runtime)[report.activation]["error"]
-    if error or not report.added + report.updated + report.removed:
+    if error or (report.retry > FEW and not report.added + report.updated + report.removed):
         context.log_event(dg.AssetObservation(key, metadata=delivery_metadata(report)))
         raise dg.Failure(f"{report.activation}: {report.retry:,} changes are not delivered yet. {error or ''}".rstrip())
 

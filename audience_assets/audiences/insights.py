@@ -16,7 +16,7 @@ from audience_assets.audiences.missing import explain_missing
 from audience_assets.audiences.planning import expect_large_joins
 from audience_assets.audiences.scope import Scope
 from audience_assets.audiences.statement import Statement, complete
-from audience_assets.errors import WarehouseError
+from audience_assets.audiences.stored import expect_computed, segments_read
 from audience_assets.project.conditions import All, Condition
 from audience_assets.project.project import Project
 from audience_assets.warehouse.state import State
@@ -91,6 +91,7 @@ def segment_insights(engine: Engine, state: State, project: Project, name: str, 
     settings = project.settings.insights
     with explain_missing(engine, project), engine.connect() as connection:
         expect_large_joins(connection)
+        expect_computed(connection, state, project, [name, *segments_read(project, name)])
         source = _Source(connection, state, project, name, as_of)
         [counts] = source.rows(queries.counts)
         return SegmentInsights(
@@ -123,8 +124,6 @@ class _Source:
     def rows(self, build: Callable[[Scope, sa.ColumnElement[bool]], sa.Select[Any]]) -> Sequence[sa.Row[Any]]:
         project, model = self.project, self.project.users_model(self.name)
         members = self.state.segment(self.name, project.models[model].key_type)
-        if not sa.inspect(self.connection).has_table(members.name, schema=members.schema):
-            raise WarehouseError(f"segment {self.name} was never computed: run a sync or materialize it first")
         statement = Statement(project, Catalogue(project.settings), self.as_of, self.state)
 
         def built() -> sa.Select[Any]:

@@ -53,15 +53,22 @@ def _left_since(scope: Scope, name: str, duration: str) -> sa.ColumnElement[bool
     history = state.segment_history.alias(f"history_{name}")
     key_type = _key_type(scope)
     present = state.segment(name, key_type).alias(f"present_{name}")
-    history_key = history.c.user_key if key_type == "text" else sa.cast(history.c.user_key, scope.key.type)
+    # Compared as text, which the history holds: keys from before the model's changed may be no numbers.
     gone = (
-        sa.select(history_key.label("user_key"))
+        sa.select(history.c.user_key)
         .distinct()
-        .select_from(history.outerjoin(present, present.c.user_key == history_key))
+        .select_from(history.outerjoin(present, _as_text(present.c.user_key, key_type) == history.c.user_key))
         .where(history.c.segment == name, present.c.user_key.is_(None))
         .where(*_since(scope, history.c.left_at, duration))
     )
-    return _in_cte(scope, f"left_{name}_{digest(duration)}", lambda: gone)
+    cte = f"left_{name}_{digest(duration)}"
+    left = scope.statement.cte(cte, lambda: gone)
+    joined = scope.join(left, _as_text(scope.key, key_type) == left.c.user_key, cte)
+    return holds(joined.c.user_key.is_not(None))
+
+
+def _as_text(key: sa.ColumnElement[Any], key_type: str) -> sa.ColumnElement[Any]:
+    return key if key_type == "text" else sa.cast(key, sa.String)
 
 
 def _since(scope: Scope, column: sa.ColumnElement[Any], duration: str) -> list[sa.ColumnElement[bool]]:

@@ -12,6 +12,8 @@ from audience_assets.audiences.catalogue import Catalogue
 from audience_assets.audiences.compiler import compile_segment
 from audience_assets.audiences.missing import explain_missing
 from audience_assets.audiences.planning import expect_large_joins
+from audience_assets.audiences.stored import expect_computed, segments_read
+from audience_assets.audiences.uploaded import load_uploaded_lists, uploaded_lists
 from audience_assets.project.project import Project
 from audience_assets.warehouse.state import State
 
@@ -21,10 +23,11 @@ REDACTED = "[redacted]"
 def preview(
     engine: Engine, state: State, project: Project, name: str, as_of: datetime, *, limit: int = 20
 ) -> list[dict[str, Any]]:
-    """The first members by key as the definition finds them now: field -> value; nothing is stored.
+    """The first members by key as the definition finds them now: field -> value; no member is stored.
 
     Values of fields marked `pii` are replaced in the warehouse and never read. Raises WarehouseError.
     """
+    load_uploaded_lists(engine, state, project, uploaded_lists(project, name))
     model = project.users_model(name)
     declared = project.models[model]
     table = Catalogue(project.settings).table(model)
@@ -36,6 +39,7 @@ def preview(
     joined = members.join(table, table.c[declared.key] == members.c.user_key)
     query = sa.select(*columns).select_from(joined).order_by(members.c.user_key).limit(limit)
     with explain_missing(engine, project), engine.connect() as connection:
+        expect_computed(connection, state, project, segments_read(project, name))
         expect_large_joins(connection)
         return [dict(row) for row in connection.execute(query).mappings()]
 

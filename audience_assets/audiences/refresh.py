@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from audience_assets.audiences.compiler import compile_segment
-from audience_assets.audiences.definition import all_nodes, definition_hash
+from audience_assets.audiences.definition import definition_hash
 from audience_assets.audiences.missing import explain_missing
 from audience_assets.audiences.planning import expect_large_joins
-from audience_assets.audiences.uploaded import load_uploaded_lists
+from audience_assets.audiences.rekeyed import carry_over, set_aside
+from audience_assets.audiences.stored import expect_computed, segments_read
+from audience_assets.audiences.uploaded import load_uploaded_lists, uploaded_lists
 from audience_assets.errors import WarehouseError
-from audience_assets.project.conditions import SegmentMember, UploadedList
 from audience_assets.project.project import Project
 from audience_assets.warehouse.state import State
 
@@ -51,33 +52,36 @@ def refresh_segment(engine: Engine, state: State, project: Project, name: str, a
     """Make the segment's table hold its members at `as_of` (with a zone); all or nothing, in one transaction.
 
     Only those who entered or left are written. Those who left move to `segment_history`. Raises WarehouseError
-    when the warehouse lacks a table or column of a model, or a users model's key is missing or not unique.
+    when the warehouse lacks a table or column of a model, or a users model's key is missing or not unique; NotComputed
+    when its conditions ask who joined or left a segment that was never computed.
     """
     started = time.monotonic()
     key_type = project.models[project.users_model(name)].key_type
     members = state.segment(name, key_type)
-    lists = {node.list for node in all_nodes(project, name) if isinstance(node, UploadedList)}
-    load_uploaded_lists(engine, state, project, lists)
+    load_uploaded_lists(engine, state, project, uploaded_lists(project, name))
     with explain_missing(engine, project):
         statement = compile_segment(project, name, as_of, state=state)
         with engine.begin() as connection:
             expect_large_joins(connection)
-            _prepare(connection, state, project, name, members)
+            expect_computed(connection, state, project, segments_read(project, name))
+            _prepare(connection, members)
+            former = set_aside(connection, members)
             scratch = _stage(connection, members, statement)
             _check_keys(connection, scratch, project, name)
+            before = (
+                carry_over(connection, state, name, members, scratch, former, as_of) if former is not None else None
+            )
             counts = _count(connection, members, scratch)
             _remove_leavers(connection, state, name, members, scratch, counts, as_of)
             _add_entrants(connection, members, scratch, counts, as_of)
             scratch.drop(connection)
+            if before is not None:
+                counts = replace(counts, previous=before)
             return _record(connection, state, project, name, as_of, counts, started)
 
 
-def _prepare(connection: Connection, state: State, project: Project, name: str, members: sa.Table) -> None:
-    """Membership tables exist, this segment's and those its conditions read; one refresh at a time."""
-    key_type = project.models[project.users_model(name)].key_type
-    for node in all_nodes(project, name):
-        if isinstance(node, SegmentMember):
-            state.segment(node.segment, key_type).create(connection, checkfirst=True)
+def _prepare(connection: Connection, members: sa.Table) -> None:
+    """The membership table exists; one refresh at a time."""
     members.create(connection, checkfirst=True)
     if connection.dialect.name == "postgresql":
         table = connection.dialect.identifier_preparer.format_table(members)

@@ -10,12 +10,13 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from audience_assets.audiences.definition import nodes
+from audience_assets.audiences.definition import all_nodes, nodes
 from audience_assets.errors import WarehouseError
 from audience_assets.project.conditions import UploadedList
 from audience_assets.project.operators import coerce
 from audience_assets.project.project import Project
 from audience_assets.warehouse.json_rows import encode_rows, json_rows
+from audience_assets.warehouse.keys import found_keys
 from audience_assets.warehouse.state import State
 
 CHUNK = 10_000
@@ -42,6 +43,11 @@ def load_uploaded_lists(
             _replace(connection, state.uploaded_list(name, declared.key_type), keys)
         counts[name] = len(keys)
     return counts
+
+
+def uploaded_lists(project: Project, segment: str) -> set[str]:
+    """The lists that a segment's conditions read."""
+    return {node.list for node in all_nodes(project, segment) if isinstance(node, UploadedList)}
 
 
 def _named_lists(project: Project) -> dict[str, str]:
@@ -79,6 +85,10 @@ def _key(text: str, key_type: str, file: Path, line: int) -> str | int:
 
 def _replace(connection: Connection, table: sa.Table, keys: Collection[str | int]) -> None:
     table.create(connection, checkfirst=True)
+    if found_keys(connection, [table])[table.name]:
+        # Of keys of another type, before the model's changed. The file has everything.
+        table.drop(connection, checkfirst=False)
+        table.create(connection, checkfirst=False)
     if set(connection.scalars(sa.select(table.c.user_key))) == set(keys):
         return
     connection.execute(sa.delete(table))

@@ -167,7 +167,7 @@ def fill_own_opt_outs(
     """Tell which present opt-outs are our own: our newest certain write of the channel opted the person out.
 
     Of those who leave, too: who leaves a second list is opted out by us already, and may still come back. Of them also
-    when we last opted them in: a vendor may be at work on that still.
+    what we last wrote: a vendor may be at work on that still.
     """
     for channel in channels:
         ours = (
@@ -199,25 +199,30 @@ def fill_own_opt_outs(
             .where(change.c.identifier == latest.c.identifier, change.c.operation.in_(WRITTEN_HERE))
             .values({f"{channel}_own": latest.c.logged_at, f"{channel}_own_address": latest.c.address})
         )
-        _fill_own_opt_ins(connection, change, consent_log, destination, channel)
+        _fill_last_write(connection, change, consent_log, destination, channel)
 
 
-def _fill_own_opt_ins(
+def _fill_last_write(
     connection: Connection, change: sa.Table, consent_log: sa.Table, destination: str, channel: str
 ) -> None:
+    """What we last wrote for those who leave, whether or not it is certain that it arrived."""
     leaving = change.c.operation == Operation.REMOVE.value
-    last = (
-        sa.select(consent_log.c.identifier, sa.func.max(consent_log.c.logged_at).label("at"))
-        .where(consent_log.c.destination == destination, consent_log.c.channel == channel)
-        .where(consent_log.c.status == SUBSCRIBED)
-        .where(consent_log.c.identifier.in_(sa.select(change.c.identifier).where(leaving)))
-        .group_by(consent_log.c.identifier)
-        .subquery("own_opt_in")
+    rank = sa.func.row_number().over(
+        partition_by=consent_log.c.identifier, order_by=[consent_log.c.logged_at.desc(), consent_log.c.status.asc()]
     )
+    ranked = (
+        sa.select(consent_log.c.identifier, consent_log.c.status, consent_log.c.logged_at, rank.label("rank"))
+        .where(consent_log.c.destination == destination, consent_log.c.channel == channel)
+        .where(consent_log.c.identifier.in_(sa.select(change.c.identifier).where(leaving)))
+        .subquery("writes")
+    )
+    status = sa.case((ranked.c.status == SUBSCRIBED, OPTED_IN), else_=OPTED_OUT)
+    last = sa.select(ranked.c.identifier, status.label("status"), ranked.c.logged_at)
+    last_write = last.where(ranked.c.rank < SECOND).subquery("last_write")
     connection.execute(
         change.update()
-        .where(change.c.identifier == last.c.identifier, leaving)
-        .values({f"{channel}_status": OPTED_IN, f"{channel}_at": last.c.at})
+        .where(change.c.identifier == last_write.c.identifier, leaving)
+        .values({f"{channel}_status": last_write.c.status, f"{channel}_at": last_write.c.logged_at})
     )
 
 

@@ -19,6 +19,7 @@ from audience_assets.destinations.identifiers import normal_email
 from audience_assets.sandbox.klaviyo import KlaviyoAccount
 
 YEAR = timedelta(days=365)
+SILENT = timedelta(days=60)
 UNPAID = ("returned", "cancelled")
 
 
@@ -106,10 +107,14 @@ def _is_tidy(person: Any) -> bool:
 
 
 def _near_vips(change: _Change) -> list[Any]:
-    """One order short of being a VIP."""
+    """One order short of being a VIP, and not silent so long that the order takes them off the win-back list.
+
+    Who leaves one list enters another by the next delivery only, once Klaviyo has carried out the opt-out.
+    """
     spent = _spending(change.now)
     short = (spent.c.revenue.between(350, 590), spent.c.orders >= 2, CUSTOMERS.c.email_consent_at < change.now)
-    return change.some(_people(change, *short, spending=spent), 3)
+    recent = spent.c.latest >= change.now - SILENT
+    return change.some(_people(change, *short, recent, spending=spent), 3)
 
 
 def _vips(change: _Change) -> list[Any]:
@@ -120,7 +125,7 @@ def _vips(change: _Change) -> list[Any]:
 
 def _lapsed(change: _Change) -> list[Any]:
     spent = _spending(change.now)
-    silent = (spent.c.revenue >= 250, spent.c.latest < change.now - timedelta(days=61))
+    silent = (spent.c.revenue.between(250, 550), spent.c.latest < change.now - SILENT - timedelta(days=1))
     return change.some(_people(change, *silent, CUSTOMERS.c.email_consent_at.is_not(None), spending=spent), 2)
 
 

@@ -6,10 +6,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from rich.console import Console
 from sqlalchemy.engine import Engine
 
@@ -67,6 +68,7 @@ class _Story:
             first = self._deliver(pipeline)
             self._tell("First delivery", first)
             with self.console.status("a day goes by"):
+                self._date_back()
                 day = change_the_day(self.engine, self.account, now=_now(), seed=SEED)
             self.console.print(day_table(day), "")
             before = [standing(self.account, example.address) for example in day.examples]
@@ -74,6 +76,17 @@ class _Story:
             self.console.print(people_table(day.examples, before, self._after(day)), "")
         finally:
             pipeline.close()
+
+    def _date_back(self) -> None:
+        """Have the first delivery's consent calls made a day ago.
+
+        Somebody whom we subscribed minutes ago is not taken out before Klaviyo has had the time to put them in.
+        """
+        with Runtime.open(self.workspace.project) as runtime, runtime.engine.begin() as connection:
+            logged_at = runtime.state.consent_log.c.logged_at
+            for moment in connection.scalars(sa.select(logged_at).distinct()).all():
+                change = sa.update(logged_at.table).where(logged_at == moment)
+                connection.execute(change.values(logged_at=moment - timedelta(days=1)))
 
     def _deliver(self, pipeline: Pipeline) -> dict[str, dict[str, Any]]:
         """Everything through Dagster; activation -> report."""

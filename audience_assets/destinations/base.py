@@ -41,7 +41,7 @@ class Evidence:
     `status` is the newest entry of the consent history ("opted_in", "opted_out" or None when unknown) and
     `at` its time with a zone, None of an opt-out whose time is not known. `own_opt_out_at` is when we ourselves last
     opted the person out (they left the segment) and nothing of ours came after, and `own_opt_out_address` at which
-    address; None if we did not. Of members who are removed `status` and `at` say when we last opted them in.
+    address; None if we did not. Of members who are removed `status` and `at` are our own last write, certain or not.
     """
 
     status: str | None = None

@@ -1,4 +1,8 @@
-"""Are addresses in `project.yaml` free of secrets. Those of destinations are checked with their vendor's settings."""
+"""Are addresses in `project.yaml` free of secrets. Those of destinations are checked with their vendor's settings.
+
+A warehouse's address may hold a password. A webhook's is a secret altogether: whoever knows it can post.
+https://api.slack.com/messaging/webhooks
+"""
 
 from __future__ import annotations
 
@@ -14,16 +18,16 @@ _SECRET_PARAMETERS = ("password", "passwd", "pwd", "passphrase", "token", "secre
 
 def check_secrets(settings: ProjectFile, place: Place) -> None:
     """`place` is the file's root. The messages repeat no part of an address."""
-    _check(settings.warehouse.url, "WAREHOUSE_URL", place.at("warehouse", "url"))
-    _check(settings.notifications.webhook_url, "WEBHOOK_URL", place.at("notifications", "webhook_url"))
+    if isinstance(settings.warehouse.url, str) and _holds_secret(settings.warehouse.url):
+        _report("a password does not belong in a file", "WAREHOUSE_URL", place.at("warehouse", "url"))
+    if isinstance(settings.notifications.webhook_url, str):
+        said = "whoever knows a webhook's address can post there: it does not belong in a file"
+        _report(said, "WEBHOOK_URL", place.at("notifications", "webhook_url"))
 
 
-def _check(address: object, variable: str, place: Place) -> None:
-    if isinstance(address, str) and _holds_secret(address):
-        place.report(
-            "a password does not belong in a file",
-            f"write {place.path[-1]}: {{env: {variable}}} and set that variable to the whole address",
-        )
+def _report(message: str, variable: str, place: Place) -> None:
+    hint = f"write {place.path[-1]}: {{env: {variable}}} and set that variable to the whole address"
+    place.report(message, hint)
 
 
 def _holds_secret(address: str) -> bool:

@@ -23,11 +23,11 @@ class Declared(BaseModel):
 class Window(Declared):
     """When an event counts, half-open and ending at the run's `as_of` unless said otherwise."""
 
-    within: str | None = None
-    between: tuple[str, str] | None = None
-    since: str | None = None
-    until: str | None = None
-    all_time: bool = False
+    within: str | None = Field(default=None, description="a duration: 90d is the last ninety days")
+    between: tuple[str, str] | None = Field(default=None, description="two durations ago, the older first: [180d, 30d]")
+    since: str | None = Field(default=None, description="a moment: 2026-01-31, start_of_month")
+    until: str | None = Field(default=None, description="a moment, itself not included")
+    all_time: bool = Field(default=False, description="whenever it happened")
 
 
 class All(Declared):
@@ -51,23 +51,29 @@ class Not(Declared):
 class FieldCondition(Declared):
     """A test of one field of the model at hand; a dotted name follows belongs-to relationships."""
 
-    field: str
-    op: str
-    value: Any = None
-    nulls: Literal["default", "exclude"] = "default"
-    ignore_case: bool | None = None
-    bounds: Literal["[]", "()", "[)", "(]"] = "[]"
+    field: str = Field(description="a field, a calculated field, or one of a belongs-to model: product.category")
+    op: str = Field(description="see operators")
+    value: Any = Field(default=None, description="as the operator takes it; {field: NAME} compares with another field")
+    nulls: Literal["default", "exclude"] = Field(
+        default="default", description="a missing value satisfies negative operators (is_not, not_in); exclude: none"
+    )
+    ignore_case: bool | None = Field(default=None, description="default: as the field says")
+    bounds: Literal["[]", "()", "[)", "(]"] = Field(
+        default="[]", description="of between: [ includes the end, ( does not"
+    )
 
 
 class Related(Declared):
     """Existence, count or another measure over the rows of a to-many related model."""
 
-    related: str
-    quantifier: Literal["any", "none", "all"] | None = None
+    related: str = Field(description="the model, or the relationship's name; of a model two hops away, its name")
+    quantifier: Literal["any", "none", "all"] | None = Field(
+        default=None, description="some row, no row, or every row; any if neither it nor op is given"
+    )
     measure: str | None = Field(default=None, description="count, or sum:FIELD, avg:, min:, max:, count_distinct:")
     window: Window | None = None
-    where: Condition | None = None
-    op: str | None = None
+    where: Condition | None = Field(default=None, description="which rows count, over the related model")
+    op: str | None = Field(default=None, description="compares the measure (count unless said otherwise) with value")
     value: Any = None
     bounds: Literal["[]", "()", "[)", "(]"] = "[]"
 
@@ -77,13 +83,13 @@ class SegmentMember(Declared):
 
     segment: str
     is_member: bool = True
-    joined_within: str | None = None
-    left_within: str | None = None
+    joined_within: str | None = Field(default=None, description="a duration: who is in it, and came that lately")
+    left_within: str | None = Field(default=None, description="a duration: who left it that lately")
 
 
 class ConsentState(Declared):
-    channel: str
-    status: str
+    channel: str = Field(description="as written in the consent model: email")
+    status: str = Field(description="as written in the consent model: subscribed")
     at: Window | None = None
 
 
@@ -95,7 +101,7 @@ class Consent(Declared):
 
 class SampleSpec(Declared):
     percent: float = Field(ge=0, le=100)
-    salt: str
+    salt: str = Field(description="any word; another salt takes other people")
 
 
 class Sample(Declared):

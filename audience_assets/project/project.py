@@ -23,11 +23,13 @@ class WarehouseSettings(Declared):
 class Notifications(Declared):
     """Who hears of failed runs."""
 
-    webhook_url: TextOrEnv | None = None
+    webhook_url: TextOrEnv | None = Field(
+        default=None, description="where to post them; a secret, so it comes from the environment: {env: NAME}"
+    )
 
 
 class ProjectFile(Declared):
-    """`project.yaml`."""
+    """What all segments and activations share: the warehouse, its models, and who is told of failures."""
 
     project: str
     timezone: str = "UTC"

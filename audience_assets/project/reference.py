@@ -18,8 +18,9 @@ from audience_assets.destinations.registry import DESTINATIONS
 from audience_assets.project.activations import ActivationSettings
 from audience_assets.project.conditions import NODE_KEYS, All, Condition
 from audience_assets.project.models import Segment
-from audience_assets.project.operators import OPERATORS
+from audience_assets.project.operators import OPERATORS, Operator
 from audience_assets.project.project import ProjectFile
+from audience_assets.project.times import ANCHORS
 
 INTRODUCTION = """# Configuration reference
 
@@ -38,6 +39,45 @@ Anything that differs by environment can be `{env: NAME}` where it says so.
 """
 
 
+VALUES = """## Values
+
+| what | how it is written |
+|---|---|
+| duration | a whole number and a unit: `30min`, `6h`, `30d`, `2w`, `12mo`, `1q`, `1y`. From days on they follow the calendar of the project's timezone and begin at its midnight |
+| moment | a date `2026-01-31`, a time `2026-01-31T18:00`, or an anchor with offsets: `today-30d`, `start_of_month-1mo` |
+| anchors | %s |
+| measure | `count`, or `sum:FIELD`, `avg:FIELD`, `min:FIELD`, `max:FIELD`, `count_distinct:FIELD` |
+| dotted name | follows belongs-to relationships: `product.category` |
+| `{env: NAME}` | the environment variable's value, where a setting says so |
+"""
+# One of every kind of condition, over the models of the demo.
+EXAMPLES = """where:
+  all:
+    - {field: country, op: in, value: [FR, BE, NO]}
+    - {field: created_at, op: in_last, value: 90d}
+    - {field: created_at, op: after, value: start_of_year}
+    - {field: revenue_12m, op: between, value: [100, 500], bounds: "[)"}
+    - any:
+        - {field: email, op: ends_with, value: "@example.com"}
+        - {field: birthdate, op: anniversary_in_next, value: 7d}
+    - related: orders                     # at least two orders in the last year ...
+      window: {within: 12mo}
+      where: {field: channel, op: is, value: online}
+      op: gte
+      value: 2
+    - related: orders                     # ... of 200 together ...
+      measure: sum:amount
+      op: gte
+      value: 200
+    - {related: orders, window: {within: 60d}, quantifier: none}   # ... and none lately
+    - consent: {channel: email, status: subscribed}
+    - {segment: newsletter_readers, joined_within: 30d}
+    - not: {list: staff}                  # lists/staff.csv
+    - sample: {percent: 10, salt: spring}
+    - rank: {by: revenue_12m, top_percent: 20}
+"""
+
+
 def reference() -> str:
     """The whole reference as Markdown."""
     return "\n".join(_lines()).rstrip() + "\n"
@@ -45,6 +85,7 @@ def reference() -> str:
 
 def _lines() -> Iterator[str]:
     yield INTRODUCTION
+    yield VALUES % ", ".join(f"`{anchor}`" for anchor in ANCHORS)
     seen: set[type[BaseModel]] = set()
     yield from _section("project.yaml", ProjectFile, seen, level=2)
     yield from _section("segments/*.yaml", Segment, seen, level=2)
@@ -76,14 +117,28 @@ def _section(title: str, model: type[BaseModel], seen: set[type[BaseModel]], *, 
 def _conditions(seen: set[type[BaseModel]]) -> Iterator[str]:
     yield "## Conditions\n"
     yield f"Exactly one key decides the kind of a node: {', '.join(f'`{key}`' for key in NODE_KEYS)}.\n"
+    yield f"```yaml\n{EXAMPLES}```\n"
     for node in _models(Condition):
         if node not in seen:
             yield from _section(node.__name__.rstrip("_"), node, seen, level=3)
     yield "### Operators\n"
-    yield from ("| operator | types |", "|---|---|")
+    yield from ("| operator | types | value |", "|---|---|---|")
     for name, operator in OPERATORS.items():
-        yield f"| `{name}` | {', '.join(sorted(operator.types))} |"
+        yield f"| `{name}` | {', '.join(sorted(operator.types))} | {_operand(operator)} |"
     yield ""
+
+
+def _operand(operator: Operator) -> str:
+    """What stands in `value`, in words."""
+    what = {
+        "value": "one of the field's type",
+        "duration": "a duration",
+        "month": "a month, 1 to 12 or its name",
+        "item": "an item",
+        "length": "a number",
+    }[operator.operand]
+    many = {"none": "none", "two": "a list of both ends", "many": "a list"}
+    return many.get(operator.arity, what)
 
 
 def _is_node(model: type[BaseModel]) -> bool:

@@ -15,7 +15,8 @@ from audience_assets.sync.numbers import DELIVERED, Numbering
 from audience_assets.warehouse.json_rows import encode_rows, json_rows
 from audience_assets.warehouse.state import ListTables, State
 
-PLANNED, SENT, DONE = "planned", "sent", "done"
+# Planned, sent, answered, and in the ledger already.
+PLANNED, SENT, DONE, FOLDED = "planned", "sent", "done", "folded"
 INTERRUPTED = "interrupted"
 
 
@@ -42,18 +43,18 @@ class Journal:
             connection.execute(sent.values(status=SENT, sent_at=self.now()))
 
     def acknowledge(self, connection: Connection, number: int, operation: str, report: Report) -> None:
-        """Record the vendor's answer to one batch."""
+        """Record what the vendor said of one batch's members. `close` makes it count."""
         now = self.now()
         outcomes = [outcome for outcome in report.outcomes if _says_something(outcome)]
         self._insert_outcomes(connection, outcomes)
         self._insert_rejections(connection, number, operation, outcomes, now)
         self._insert_consents(connection, number, outcomes, now)
-        self.close(connection, [number])
 
     def close(self, connection: Connection, numbers: Sequence[int]) -> None:
         """These batches are answered; the merge may take them up."""
-        done = self.state.batch.update().where(self._batches(numbers))
-        connection.execute(done.values(status=DONE, answered_at=self.now()))
+        if numbers:
+            done = self.state.batch.update().where(self._batches(numbers))
+            connection.execute(done.values(status=DONE, answered_at=self.now()))
 
     def _insert_outcomes(self, connection: Connection, outcomes: Sequence[Outcome]) -> None:
         if not outcomes:

@@ -9,6 +9,8 @@ the vendor said. Whatever dies in between leaves a batch that is marked sent: it
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -30,6 +32,7 @@ from audience_assets.destinations.base import (
 from audience_assets.sync.acknowledge import PLANNED, Journal
 from audience_assets.sync.lease import Lease
 from audience_assets.sync.members import BatchRef, MemberReader
+from audience_assets.sync.merge import fold_additions
 from audience_assets.sync.numbers import DELIVERED
 
 # Vendors that take 75 calls a second answer in some 0.2 s: eight workers would use half of that. More than this leave
@@ -37,6 +40,14 @@ from audience_assets.sync.numbers import DELIVERED
 IN_FLIGHT = 16
 # A vendor that fails this many batches in a row is down; the rest waits for the next sync.
 GIVE_UP_AFTER = 3
+# Answers are gathered for as long as a commit takes, but a slow database must not keep workers waiting.
+LONGEST_GATHERING_SECONDS = 0.02
+# A first sync enters the ledger in so many parts. Each rewrites much of the index on identifiers, so they are few.
+PARTS = 4
+SMALLEST_PART = 10
+
+# A batch and how many members it has.
+Sized = tuple[BatchRef, int]
 
 
 @dataclass
@@ -49,10 +60,21 @@ class Delivery:
     retriable: Exception | None = None
     fatal: BaseException | None = None
     retry_after: float | None = None
+    # Members by operation and status that are in the ledger already.
+    folded: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @property
     def stopped(self) -> bool:
         return self.fatal is not None or self.failures_in_a_row >= GIVE_UP_AFTER
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A batch that the vendor answered."""
+
+    batch: BatchRef
+    members: int
+    report: Report
 
 
 @dataclass
@@ -66,35 +88,38 @@ class Deliverer:
     target: ListRef
     progress: Callable[[int], None]
     result: Delivery = field(default_factory=Delivery)
+    # Seconds that the last commit of the journal took.
+    committing: float = 0.0
 
     def run(self) -> Delivery:
         """Send every planned batch. Returns when all are answered, or when the vendor made going on pointless."""
-        planned = self._planned()
-        running: dict[Future[Report], BatchRef] = {}
+        planned, is_first = self._planned()
+        running: dict[Future[Report], Sized] = {}
+        answers: list[Answered] = []
+        unfolded: list[Answered] = []
         # One more than is in flight, so that no worker waits for the journal.
         most = IN_FLIGHT + 1
+        part = max(SMALLEST_PART, len(planned) // PARTS)
         with (
             ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="deliver") as pool,
             MemberReader(self.engine, self.journal.tables, planned, ahead=most) as reader,
         ):
-            running.update(self._start(pool, reader.take(most), []))
-            while running:
-                finished, _ = wait(running, return_when=FIRST_COMPLETED)
-                answers = [
-                    (batch, report)
-                    for batch, report in ((running.pop(future), self._answer(future)) for future in finished)
-                    if report is not None
-                ]
+            while True:
                 room = 0 if self.result.stopped else most - len(running)
-                running.update(self._start(pool, reader.take(room), answers))
-                self.result.delivered += sum(
-                    len(report.outcomes) or batch.last - batch.number + 1 for batch, report in answers
-                )
-                self.progress(self.result.delivered)
+                running |= self._start(pool, reader.take(room), answers)
+                unfolded += answers
+                if is_first and len(unfolded) >= part:
+                    self._fold(unfolded)
+                if not running:
+                    break
+                answers = self._answers(running, at_once=not reader.exhausted and len(running) < most)
+        if is_first and unfolded:
+            self._fold(unfolded)
         return self.result
 
-    def _planned(self) -> Sequence[BatchRef]:
-        batch = self.journal.state.batch
+    def _planned(self) -> tuple[list[BatchRef], bool]:
+        """The batches to send, and whether the ledger is empty, so that there is nothing but additions."""
+        batch, ledger = self.journal.state.batch, self.journal.tables.ledger
         query = (
             sa.select(batch.c.number, batch.c.operation, batch.c.last)
             .where(
@@ -105,24 +130,47 @@ class Deliverer:
             .order_by(batch.c.number)
         )
         with self.engine.begin() as connection:
-            return [BatchRef(int(row[0]), Operation(row[1]), int(row[2])) for row in connection.execute(query)]
+            batches = [BatchRef(int(row[0]), Operation(row[1]), int(row[2])) for row in connection.execute(query)]
+            return batches, not connection.scalar(sa.select(sa.exists().select_from(ledger)))
 
     def _start(
         self,
         pool: ThreadPoolExecutor,
         batches: Sequence[tuple[BatchRef, list[Member]]],
-        answers: Sequence[tuple[BatchRef, Report]],
-    ) -> dict[Future[Report], BatchRef]:
+        answers: Sequence[Answered],
+    ) -> dict[Future[Report], Sized]:
         """Record answers and mark the next batches sent in one transaction, then hand those to the workers.
 
         The batches were read before: whoever holds the lease now has held it then, so they are of this plan.
         """
+        if batches or answers:
+            started = time.monotonic()
+            with self.engine.begin() as connection:
+                self.lease.assert_held(connection)
+                for answer in answers:
+                    batch = answer.batch
+                    self.journal.acknowledge(connection, batch.number, batch.operation.value, answer.report)
+                self.journal.close(connection, [answer.batch.number for answer in answers])
+                self.journal.mark_sent(connection, [batch.number for batch, _ in batches])
+            self.committing = time.monotonic() - started
+        if answers:
+            self.result.delivered += sum(answer.members for answer in answers)
+            self.progress(self.result.delivered)
+        return {pool.submit(self._send, batch, members): (batch, len(members)) for batch, members in batches}
+
+    def _fold(self, answers: list[Answered]) -> None:
+        """Take answered batches of a first sync into the ledger, while the workers have others to send."""
+        first, last = min(answer.batch.number for answer in answers), max(answer.batch.last for answer in answers)
         with self.engine.begin() as connection:
             self.lease.assert_held(connection)
-            for batch, report in answers:
-                self.journal.acknowledge(connection, batch.number, batch.operation.value, report)
-            self.journal.mark_sent(connection, [batch.number for batch, _ in batches])
-        return {pool.submit(self._send, batch, members): batch for batch, members in batches}
+            fold_additions(connection, self.journal, first, last)
+        for answer in answers:
+            statuses = Counter(outcome.status for outcome in answer.report.outcomes)
+            # Who is not spoken of was accepted.
+            statuses[Status.ACCEPTED] += answer.members - statuses.total()
+            operation = answer.batch.operation.value
+            self.result.folded.update({(operation, status.value): count for status, count in statuses.items()})
+        answers.clear()
 
     def _send(self, batch: BatchRef, members: Sequence[Member]) -> Report:
         call = {
@@ -138,13 +186,24 @@ class Deliverer:
                 self.result.retry_after = error.retry_after
             return Report([Outcome(member.identifier, Status.RETRY) for member in members], calls=1)
 
-    def _answer(self, future: Future[Report]) -> Report | None:
-        """The report of a finished batch; None if an error stops the sync, which leaves the batch's fate open."""
-        error = future.exception()
-        if error is not None:
-            self.result.fatal = self.result.fatal or error
-            return None
-        report = future.result()
+    def _answers(self, running: dict[Future[Report], Sized], *, at_once: bool) -> list[Answered]:
+        """What has been answered, waiting for one unless `at_once`. A batch whose error stops the sync stays open."""
+        wait(running, timeout=0 if at_once else None, return_when=FIRST_COMPLETED)
+        if not at_once:
+            # Whoever answers meanwhile shares the next commit, which takes about as long.
+            time.sleep(min(self.committing, LONGEST_GATHERING_SECONDS))
+        finished = [future for future in running if future.done()]
+        answers = []
+        for future in finished:
+            batch, members = running.pop(future)
+            error = future.exception()
+            if error is None:
+                answers.append(Answered(batch, members, self._noted(future.result())))
+            else:
+                self.result.fatal = self.result.fatal or error
+        return answers
+
+    def _noted(self, report: Report) -> Report:
         self.result.calls += report.calls
         retried = bool(report.outcomes) and all(outcome.status is Status.RETRY for outcome in report.outcomes)
         self.result.failures_in_a_row = self.result.failures_in_a_row + 1 if retried else 0

@@ -27,6 +27,8 @@ IN_DOUBT = "in_doubt"
 IN_LIST = (MEMBER, IN_DOUBT)
 # A user with no identifier, or one that another user stands for: what the ledger holds of them may have to go.
 LOST = "lost"
+# A user whose identifier is in the ledger for a smaller key.
+HELD = "held"
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ class Differ:
             return 0
         expect_few_rows(connection, self.tables.change, self.tables.change.c.operation)
         duplicates = self._drop_duplicates(connection)
-        self._match_holders(connection)
+        ledger = self.tables.ledger
+        held = (ledger.c.user_key < self.tables.change.c.user_key) & (ledger.c.due == 0)
+        self._match_holders(connection, Operation.ADD.value, (held, HELD))
         duplicates += self._drop_held(connection)
         self._insert_moved(connection)
         self._keep_shared_contacts(connection)
@@ -113,21 +117,24 @@ class Differ:
         pairs = desired.joined().outerjoin(known, same_user, full=True)
         self._insert(connection, values, sa.select(*values.values()).select_from(pairs).where(left | fresh))
 
-    def _match_holders(self, connection: Connection) -> None:
-        """Whose identifier is in the list already is no addition but an update, or a relink if nothing shows."""
-        change, holder = self.tables.change, self.tables.ledger.alias("holder")
+    def _match_holders(self, connection: Connection, among: str, *first: tuple[sa.ColumnElement[bool], str]) -> None:
+        """Whose identifier is in the list already is no addition but an update, or a relink if nothing shows.
+
+        `first` are cases that go before these.
+        """
+        change, holder = self.tables.change, self.tables.ledger
         tracked = [holder.c[name].is_distinct_from(change.c[name]) for name in self.desired.tracked_columns]
         again = holder.c.recheck == Recheck.NEXT_SYNC.value
         operation = sa.case(
+            *first,
             (holder.c.status != MEMBER, Operation.ADD.value),
             (sa.or_(again, *tracked), Operation.UPDATE.value),
             else_=RELINK,
         )
         previous = {column.previous: holder.c[column.column] for column in self.desired.columns}
-        fresh = change.c.operation == Operation.ADD.value
         connection.execute(
             change.update()
-            .where(fresh, holder.c.identifier == change.c.identifier)
+            .where(change.c.operation == among, holder.c.identifier == change.c.identifier)
             .values(operation=operation, vendor_id=holder.c.vendor_id, **previous)
         )
 
@@ -163,17 +170,17 @@ class Differ:
     def _drop_held(self, connection: Connection) -> int:
         """A user whose identifier is held by a smaller key that still wants it changes nothing."""
         change, ledger, desired = self.tables.change, self.tables.ledger, self.desired
-        wanting = change.c.operation.in_((Operation.UPDATE.value, RELINK, Operation.ADD.value))
-        smaller = (ledger.c.identifier == change.c.identifier) & (ledger.c.user_key < change.c.user_key)
-        if not self._any(connection, sa.select(change.c.seq).join(ledger, smaller).where(wanting, ledger.c.due == 0)):
+        claims = change.c.operation == HELD
+        if not self._any(connection, sa.select(change.c.seq).where(claims)):
             return 0  # the common case, and the statement below reads the whole audience
         # Joined, not EXISTS: not every warehouse correlates a subquery by anything but equality.
         wants = desired.joined(calculated=False).join(ledger, ledger.c.user_key == desired.members.c.user_key)
-        still = sa.select(ledger.c.identifier, ledger.c.user_key).select_from(wants)
+        still = sa.select(ledger.c.identifier).select_from(wants)
         holder = still.where(ledger.c.due == 0, *self._same_identifiers(ledger)).subquery("holder")
-        held = (holder.c.identifier == change.c.identifier) & (holder.c.user_key < change.c.user_key)
-        lost = change.update().where(wanting, held).values(operation=LOST, identifier=None)
-        return int(connection.execute(lost).rowcount)
+        same = holder.c.identifier == change.c.identifier
+        lost = connection.execute(change.update().where(claims, same).values(operation=LOST, identifier=None))
+        self._match_holders(connection, HELD)
+        return int(lost.rowcount)
 
     def _same_identifiers(self, ledger: sa.FromClause) -> list[sa.ColumnElement[bool]]:
         values = self.desired.values

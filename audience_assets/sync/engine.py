@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -278,7 +279,8 @@ class _Run:
         with self.runtime.engine.begin() as connection:
             lease.assert_held(connection)
             left = journal_of(self.planner, self.tables, self.sync).leave_open(connection)
-            answers, after = merge_answers(connection, self.planner, self.tables, self.sync)
+            merged, after = merge_answers(connection, self.planner, self.tables, self.sync)
+            answers = delivery.folded + Counter(merged)
             report = self._report(connection, plan, target, delivery, answers, after, recovered, left)
             error = _told(delivery.fatal or delivery.retriable)
             self._finish(connection, FAILED if delivery.fatal else report.state, error, report)

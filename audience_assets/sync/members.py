@@ -48,11 +48,19 @@ class MemberReader:
     ) -> None:
         self._thread.shutdown(cancel_futures=True)
 
+    @property
+    def exhausted(self) -> bool:
+        """All batches were taken."""
+        return not self._read
+
     def take(self, count: int) -> list[tuple[BatchRef, list[Member]]]:
-        """The next batches, at most `count`: none when all were taken."""
-        taken = [self._read.popleft() for _ in range(min(count, len(self._read)))]
+        """The next batches, at most `count`: what is read by now, but one at least, unless all were taken."""
+        taken: list[tuple[BatchRef, list[Member]]] = []
+        while len(taken) < count and self._read and (not taken or self._read[0][1].done()):
+            batch, future = self._read.popleft()
+            taken.append((batch, future.result()))
         self._top_up()
-        return [(batch, future.result()) for batch, future in taken]
+        return taken
 
     def _top_up(self) -> None:
         while self._open and len(self._read) < self._ahead:

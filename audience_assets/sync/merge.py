@@ -1,4 +1,8 @@
-"""Folding acknowledged batches into the ledger, set-based, at the end of a sync or, after a crash, before the next."""
+"""Folding acknowledged batches into the ledger, set-based, at the end of a sync or, after a crash, before the next.
+
+A first sync, which has nothing but additions, folds while later batches are on their way: a million rows at the end
+would keep everybody waiting when the vendor is long done.
+"""
 
 from __future__ import annotations
 
@@ -8,41 +12,72 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from audience_assets.destinations.base import Operation, Recheck, Status
-from audience_assets.sync.acknowledge import DONE
+from audience_assets.sync.acknowledge import DONE, FOLDED, Journal
 from audience_assets.sync.diff import ABSENT, IN_DOUBT, MEMBER, REJECTED
-from audience_assets.sync.numbers import DROP, LEDGER_ONLY, RELINK, Numbering
+from audience_assets.sync.numbers import DROP, LEDGER_ONLY, RELINK
 from audience_assets.warehouse.column_types import UtcDateTime
-from audience_assets.warehouse.state import ListTables, State
+from audience_assets.warehouse.state import ListTables
 
 ENTERING = (Operation.ADD.value, Operation.UPDATE.value, RELINK)
 
 
-def merge(
-    connection: Connection, state: State, tables: ListTables, sync: str, activation: str, numbering: Numbering
-) -> dict[tuple[str, str], int]:
-    """Take every answered batch of `sync` into the ledger and clear the plan.
+def merge(connection: Connection, journal: Journal) -> dict[tuple[str, str], int]:
+    """Take every answered batch of the journal's sync into the ledger and clear the plan.
 
     Returns how many members each (operation, status) has. Runs in the caller's transaction.
     """
-    answers = _answers(state, tables, sync, numbering)
-    counted = sa.select(answers.c.operation, answers.c.answer, sa.func.count()).group_by(
-        answers.c.operation, answers.c.answer
-    )
-    counts = {(str(row[0]), str(row[1])): int(row[2]) for row in connection.execute(counted)}
-    if connection.scalar(sa.select(sa.exists().select_from(tables.ledger))):
-        _update_known(connection, tables, answers)
-        _remove_gone(connection, tables, answers)
-    _insert_new(connection, tables, answers)
-    _settle_rejections(connection, state, answers, sync, activation)
-    connection.execute(state.outcome.delete().where(state.outcome.c.sync == sync))
+    state, tables = journal.state, journal.tables
+    counts: dict[tuple[str, str], int] = {}
+    if _anything_left(connection, journal):
+        batch = _is_answered(journal) & (state.batch.c.number == journal.numbering.batch(tables.change))
+        answers = _answers(journal, tables.change.outerjoin(state.batch, batch))
+        kinds = (answers.c.operation, answers.c.answer)
+        rows = connection.execute(sa.select(*kinds, sa.func.count()).group_by(*kinds))
+        counts = {(str(row[0]), str(row[1])): int(row[2]) for row in rows}
+        if connection.scalar(sa.select(sa.exists().select_from(tables.ledger))):
+            _update_known(connection, tables, answers)
+            _remove_gone(connection, tables, answers)
+        known = sa.exists().where(tables.ledger.c.identifier == answers.c.identifier)
+        _insert_new(connection, tables, answers, ~known)
+        _settle_rejections(connection, journal, answers)
+    connection.execute(state.outcome.delete().where(state.outcome.c.sync == journal.sync))
     connection.execute(tables.change.delete())
     return counts
 
 
-def _answers(state: State, tables: ListTables, sync: str, numbering: Numbering) -> sa.Subquery:
-    change, batch, outcome = tables.change, state.batch, state.outcome
-    answered = (batch.c.sync == sync) & (batch.c.number == numbering.batch(change)) & (batch.c.status == DONE)
-    said = (outcome.c.sync == sync) & (outcome.c.identifier == change.c.identifier)
+def fold_additions(connection: Connection, journal: Journal, first: int, last: int) -> None:
+    """Take every answered batch into the ledger; `first` to `last` are the changes they are among.
+
+    For a sync that found an empty ledger. A crash leaves these members in the ledger and nothing to recover of their
+    batches. Runs in the caller's transaction.
+    """
+    batch, change, outcome = journal.state.batch, journal.tables.change, journal.state.outcome
+    answered = _is_answered(journal) & batch.c.number.between(first, last)
+    # Ranges only: no warehouse has to read more of the plan than this part.
+    theirs = change.c.seq.between(batch.c.number, batch.c.last) & change.c.seq.between(first, last)
+    answers = _answers(journal, change.join(batch, answered & theirs))
+    _insert_new(connection, journal.tables, answers)
+    _settle_rejections(connection, journal, answers)
+    connection.execute(outcome.delete().where(outcome.c.sync == journal.sync))
+    connection.execute(batch.update().where(answered).values(status=FOLDED))
+
+
+def _anything_left(connection: Connection, journal: Journal) -> bool:
+    change = journal.tables.change
+    answered = sa.exists().where(_is_answered(journal))
+    own = sa.exists().where(change.c.operation.in_(LEDGER_ONLY))
+    return bool(connection.scalar(sa.select(answered | own)))
+
+
+def _is_answered(journal: Journal) -> sa.ColumnElement[bool]:
+    batch = journal.state.batch
+    return (batch.c.sync == journal.sync) & (batch.c.status == DONE)
+
+
+def _answers(journal: Journal, changes: sa.Join) -> sa.Subquery:
+    """What the vendor said to `changes`, which are joined to their batches."""
+    change, batch, outcome = journal.tables.change, journal.state.batch, journal.state.outcome
+    said = (outcome.c.sync == journal.sync) & (outcome.c.identifier == change.c.identifier)
     return (
         sa.select(
             change.c.operation,
@@ -52,9 +87,9 @@ def _answers(state: State, tables: ListTables, sync: str, numbering: Numbering) 
             sa.func.coalesce(outcome.c.vendor_id, change.c.vendor_id).label("vendor_id"),
             outcome.c.recheck,
             batch.c.answered_at,
-            *(change.c[column.column] for column in tables.columns),
+            *(change.c[column.column] for column in journal.tables.columns),
         )
-        .select_from(change.outerjoin(batch, answered).outerjoin(outcome, said))
+        .select_from(changes.outerjoin(outcome, said))
         .where(batch.c.number.is_not(None) | change.c.operation.in_(LEDGER_ONLY))
         .subquery("answers")
     )
@@ -109,8 +144,9 @@ def _remove_gone(connection: Connection, tables: ListTables, answers: sa.Subquer
     connection.execute(tables.ledger.delete().where(tables.ledger.c.identifier.in_(gone)))
 
 
-def _insert_new(connection: Connection, tables: ListTables, answers: sa.Subquery) -> None:
-    ledger = tables.ledger
+def _insert_new(
+    connection: Connection, tables: ListTables, answers: sa.Subquery, *only: sa.ColumnElement[bool]
+) -> None:
     columns = [column.column for column in tables.columns]
     query = sa.select(
         answers.c.user_key,
@@ -122,18 +158,16 @@ def _insert_new(connection: Connection, tables: ListTables, answers: sa.Subquery
         sa.type_coerce(answers.c.answered_at, UtcDateTime()),
         answers.c.answered_at,
         *(answers.c[column] for column in columns),
-    ).where(
-        answers.c.operation == Operation.ADD.value,
-        ~sa.exists().where(ledger.c.identifier == answers.c.identifier),
-    )
+    ).where(answers.c.operation == Operation.ADD.value, *only)
     names = ["user_key", "identifier", "vendor_id", "status", "recheck", "due", "since", "synced_at", *columns]
-    connection.execute(ledger.insert().from_select(names, query))
+    connection.execute(tables.ledger.insert().from_select(names, query))
 
 
-def _settle_rejections(connection: Connection, state: State, answers: sa.Subquery, sync: str, activation: str) -> None:
+def _settle_rejections(connection: Connection, journal: Journal, answers: sa.Subquery) -> None:
     """Carry first_seen and the number of attempts over from the last refusal, then drop what is decided anew."""
-    new = state.rejection
-    old = state.rejection.alias("earlier")
+    sync, activation = journal.sync, journal.activation
+    new = journal.state.rejection
+    old = new.alias("earlier")
     earlier = (old.c.activation == activation) & (old.c.sync != sync)
     if not connection.scalar(sa.select(sa.exists().where(earlier))):
         return

@@ -51,7 +51,7 @@ def merge_answers(
     """Take what was answered into the ledger: answers by operation and status, and the ledger's sizes after them."""
     if not connection.scalar(sa.select(sa.exists().select_from(tables.change))):
         return {}, planner.known_sizes(connection, tables)
-    answers = merge(connection, planner.runtime.state, tables, sync, planner.name, planner.numbering)
+    answers = merge(connection, journal_of(planner, tables, sync))
     return answers, count_anew(connection, planner, tables)
 
 

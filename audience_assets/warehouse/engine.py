@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from audience_assets.errors import WarehouseError
 from audience_assets.warehouse import rewrites  # noqa: F401 - registers them
 from audience_assets.warehouse.functions import install_sqlite_functions
+from audience_assets.warehouse.silence import silence_values
 
 BUSY_TIMEOUT_MS = 120_000
 # The values of a statement that fails are people's addresses, and its error ends up in logs.
@@ -39,6 +40,7 @@ def open_warehouse(url: str, *, root: Path | None = None) -> Engine:
         ) from error
     # Redshift's package says what Postgres takes; a WITH before the INSERT is not among what Redshift takes.
     engine.dialect.cte_follows_insert = True
+    silence_values(engine)
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
     else:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from audience_assets.audiences.catalogue import Catalogue
+from audience_assets.audiences.preview import preview
 from audience_assets.audiences.refresh import SegmentRun, refresh_segment
 from audience_assets.errors import WarehouseError
 from audience_assets.warehouse.state import State
@@ -125,6 +126,25 @@ def test_joined_and_left_within_follow_the_refreshes(state: State) -> None:
     refresh(state, "gone", LATER, gone=gone)
     assert set(stored(state, "recent")) == {newcomer}
     assert set(stored(state, "gone")) == {leaver}
+
+
+@pytest.mark.parametrize("condition", [{"joined_within": "1h"}, {"left_within": "1h", "is_member": False}])
+def test_a_segment_that_was_never_computed_is_not_an_empty_one(state: State, condition: dict[str, Any]) -> None:
+    lately = {"where": {"segment": "adults", **condition}}
+    said = r"segment adults was never computed.* audience-assets insights adults"
+    with pytest.raises(WarehouseError, match=said):
+        refresh(state, "lately", lately=lately)
+    with pytest.raises(WarehouseError, match=said):
+        preview(state.engine, state, shop_project({**ADULTS, "lately": lately}), "lately", AS_OF)
+    refresh(state)
+    refresh(state, "lately", lately=lately)
+
+
+def test_a_preview_reads_the_lists_it_needs(state: State, tmp_path: Path) -> None:
+    project = shop_project({"friends": {"where": {"list": "friends"}}}, tmp_path)
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists/friends.csv").write_text(f"customer_id\n{_alive()[0]}\n")
+    assert len(preview(state.engine, state, project, "friends", AS_OF)) == 1
 
 
 def test_uploaded_lists_are_read_with_each_refresh(state: State, tmp_path: Path) -> None:

@@ -97,3 +97,12 @@ def test_a_missing_table_is_one_message(run: Run, project: Path) -> None:
     assert result.exit_code == 1
     assert "order" in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_a_segment_is_computed_after_those_whose_membership_it_asks_for(run: Run, project: Path) -> None:
+    (project / "segments/lately.yaml").write_text("where: {segment: vips, joined_within: 7d}\n")
+    stopped = run("preview", "lately")
+    assert stopped.exit_code == 1
+    assert "segment vips was never computed" in stopped.stderr and "audience-assets insights vips" in stopped.stderr
+    assert answer(run("insights", "lately", "--json"))["size"] > 0
+    assert run("preview", "lately").exit_code == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +187,18 @@ def test_the_doctor_finds_everything_well(run: Run, vendor: Vendor) -> None:
     assert all(each["ok"] for each in findings)
     assert "FAILED" not in run("doctor").stdout
     assert vendor.account.lists == []
+
+
+def test_the_doctor_writes_nothing_in_the_warehouse(
+    run: Run, vendor: Vendor, project: Path, made_project: Path
+) -> None:
+    untouched = (made_project / "warehouse.sqlite").read_bytes()
+    (project / "fresh.sqlite").write_bytes(untouched)
+    replace(project / "project.yaml", "sqlite:///warehouse.sqlite", "sqlite:///fresh.sqlite")
+    assert run("doctor", "newsletter").exit_code == 0
+    with closing(sqlite3.connect(project / "fresh.sqlite")) as warehouse:
+        tables = [name for (name,) in warehouse.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    assert tables and not [name for name in tables if name.startswith("audience_assets")]
 
 
 def test_the_doctor_warns_of_lists_whose_opt_outs_are_shared(run: Run, vendor: Vendor, project: Path) -> None:

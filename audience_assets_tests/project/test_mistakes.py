@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from audience_assets.errors import ProjectError
+from audience_assets.project.activations import EnvValue
 from audience_assets.project.load import load_project
 from audience_assets_tests.project.folder import mistakes, spoil, write
 
@@ -94,15 +95,18 @@ def test_an_address_without_a_password_may_stand_in_the_file(shop: Path, url: st
     assert load_project(shop).settings.warehouse.url == url
 
 
-def test_a_password_in_the_webhooks_address_is_refused(shop: Path) -> None:
-    spoil(
-        shop,
-        "project.yaml",
-        "insights:",
-        "notifications: {webhook_url: 'https://me:hunter2@hooks.example/x'}\ninsights:",
-    )
-    [said] = mistakes(shop)
-    assert said.startswith("project.yaml:62: notifications.webhook_url: a password does not belong in a file")
+@pytest.mark.parametrize("url", ["https://me:hunter2@hooks.example/x", "https://hooks.slack.com/services/T0/B0/x7Q"])
+def test_the_address_of_a_webhook_is_a_secret(shop: Path, url: str) -> None:
+    spoil(shop, "project.yaml", "insights:", f"notifications: {{webhook_url: '{url}'}}\ninsights:")
+    assert mistakes(shop) == [
+        "project.yaml:62: notifications.webhook_url: whoever knows a webhook's address can post there: it does not "
+        "belong in a file (write webhook_url: {env: WEBHOOK_URL} and set that variable to the whole address)"
+    ]
+
+
+def test_a_webhook_from_the_environment_is_accepted(shop: Path) -> None:
+    spoil(shop, "project.yaml", "insights:", "notifications: {webhook_url: {env: SHOP_WEBHOOK}}\ninsights:")
+    assert load_project(shop).settings.notifications.webhook_url == EnvValue(env="SHOP_WEBHOOK")
 
 
 def test_a_field_in_a_part_that_could_not_be_read_is_not_called_unknown(shop: Path) -> None:

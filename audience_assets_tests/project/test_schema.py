@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import jsonschema
 import pytest
 import yaml
 
-from audience_assets.project.reference import reference
+from audience_assets.project.load import load_project
+from audience_assets.project.reference import EXAMPLES, reference
 from audience_assets.project.schema import json_schemas
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +47,13 @@ def test_the_demo_fits_its_schemas(kind: str, path: Path) -> None:
     schema = json_schemas()[kind]
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(written(path), schema)
+
+
+def test_the_references_examples_are_of_the_demo(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(DEMO, project)
+    (project / "segments" / "examples.yaml").write_text(EXAMPLES)
+    assert "examples" in load_project(project).segments
 
 
 @pytest.mark.parametrize(

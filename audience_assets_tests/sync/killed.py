@@ -15,14 +15,17 @@ from audience_assets_tests.sync.vendor import now
 from audience_assets_tests.sync.world import OPEN_GUARD, make_runtime
 
 
-def sync_until(folder: str, url: str, statement: int, *, consent: bool = False) -> None:
-    """Run one sync and kill this process before its n-th SQL statement, or after the commit it stands for."""
+def sync_until(folder: str, url: str, statement: int, *, consent: bool = False, naming: str = "") -> None:
+    """Run one sync and kill this process before its n-th SQL statement, or after the commit it stands for.
+
+    With `naming` only statements that name this table count.
+    """
     engine = open_warehouse(url)
     executed = 0
 
-    def count(*_: Any) -> None:
+    def count(_connection: Any, _cursor: Any = None, text: str = "", *_: Any) -> None:
         nonlocal executed
-        executed += 1
+        executed += naming in text
         if executed == statement:
             os.kill(os.getpid(), signal.SIGKILL)
 

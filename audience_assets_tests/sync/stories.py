@@ -55,6 +55,7 @@ def life_of_a_list(folder: Path, engine: sa.Engine) -> None:
     plan_sync(world.runtime, "vips", as_of=now(), sample=2)
     first = world.sync()
     assert (first.rejected, first.absent, first.counts.duplicates) == (1, 1, 1)
+    assert plan_sync(world.runtime, "vips", as_of=now()).counts.unidentified == first.counts.unidentified == 2
 
     _consent_again(world)
     changed = people(*range(4, 21), city="nice") | {2: ("p2@example.com", "x", 1), 5: ("p6@example.com", "x", 1)}

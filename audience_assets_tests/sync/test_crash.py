@@ -17,11 +17,14 @@ from audience_assets_tests.sync.world import World, make_world
 MakeWarehouse = Callable[[str], sa.Engine]
 
 
-def killed_at(world: World, folder: Path, statement: int, *, consent: bool = False) -> bool:
-    """Sync in a process that dies at a statement. False if it ended before it got there."""
+def killed_at(world: World, folder: Path, statement: int, *, consent: bool = False, naming: str = "") -> bool:
+    """Sync in a process that dies at a statement (of those `naming` a table). False if it ended before it got there."""
     url = world.runtime.engine.url.render_as_string(hide_password=False)
     process = PROCESSES.Process(
-        target=sync_until, args=(str(folder), url, statement), kwargs={"consent": consent}, daemon=True
+        target=sync_until,
+        args=(str(folder), url, statement),
+        kwargs={"consent": consent, "naming": naming},
+        daemon=True,
     )
     process.start()
     process.join()
@@ -73,6 +76,32 @@ def test_killed_at_every_statement_on_sqlite(tmp_path: Path, make_warehouse: Mak
 @pytest.mark.long
 def test_killed_at_every_third_statement_on_postgres(tmp_path: Path, make_warehouse: MakeWarehouse) -> None:
     assert every_step(make_world(tmp_path, make_warehouse("postgresql")), tmp_path, seed=2, stride=3) > 30
+
+
+def test_a_first_sync_killed_while_it_enters_the_ledger(tmp_path: Path, make_warehouse: MakeWarehouse) -> None:
+    """Its parts are in the ledger before the whole is delivered."""
+    entered: list[int] = []
+    died = True
+    while died:
+        folder = tmp_path / str(len(entered))
+        folder.mkdir()
+        world = make_world(folder, make_warehouse("sqlite"))
+        people = {key: (f"p{key}@x.com", "rome", key) for key in range(1, 261)}
+        world.set_people(people, people)
+        world.vendor.refuse("p3@x.com", "p255@x.com")
+        died = killed_at(world, folder, len(entered) + 1, naming="INTO audience_assets_list_vips")
+        entered.append(len(world.ledger()))
+        del people[1]
+        world.set_people(people, people)
+        report = world.sync()
+        wanted = {email for email, _, _ in people.values()}
+        assert set(world.vendor.held()) == wanted - {"p3@x.com", "p255@x.com"}
+        assert set(world.ledger()) == wanted
+        assert report.members_after == 257
+        assert world.sync().state == "unchanged", "nothing was left open"
+    assert entered[0] == 0
+    assert len([count for count in entered if 0 < count < 260]) >= 1, entered
+    assert entered[-1] == 260
 
 
 @pytest.mark.parametrize("moment", ["kill_before", "kill_after"])

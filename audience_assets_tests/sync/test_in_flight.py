@@ -52,6 +52,26 @@ def test_who_comes_back_before_the_opt_out_took_effect_is_in_the_list(make: Make
     assert (target.listed(), target.status("ann@x.com")) == ({"ann@x.com"}, "SUBSCRIBED")
 
 
+def test_an_opt_out_that_may_be_at_work_is_not_sent_again(make: MakeList) -> None:
+    """By the time it arrived they would be out of the list, and be unsubscribed from everything."""
+    target = make(delay=DELAY)
+    target.account.add_profiles([{"email": "ann@x.com"}])
+    target.users({1: {"email": "ann@x.com"}})
+    target.settle()
+    target.clock.advance(LATER)
+    target.audience()
+    target.sandbox.faults.add(Fault(Action.RESET_AFTER, "bulk_unsubscribe_profiles", calls=range(1, 2)))
+    target.sandbox.faults.add(Fault(Action.ERROR_BEFORE, "get_profiles_for_list", calls=range(2, 9)))
+    assert target.sync().state == "partial"
+    target.sandbox.faults.clear()
+    target.clock.advance(SOON)
+    target.sync()
+    target.clock.advance(LATER)
+    target.settle()
+    assert (target.listed(), target.ledger()) == (set(), {})
+    assert not any(entry.escalated for entry in target.account.audit)
+
+
 @pytest.mark.parametrize("delay", [0.0, DELAY])
 def test_one_contact_under_two_identifiers_is_never_held_for_a_member_while_it_is_none(
     make: MakeList, delay: float

@@ -39,7 +39,7 @@ def command(session: Session, activations: tuple[str, ...]) -> Code:
     Nothing is written. Without ACTIVATIONS every list is tried. Fails (1) if any check does.
     """
     results: list[Result] = []
-    with session.runtime() as runtime:
+    with session.runtime(create=False) as runtime:
         chosen = [known(name, "activation", runtime.project.activations) for name in activations]
         for result in _results(runtime, chosen or list(runtime.project.activations)):
             results.append(result)

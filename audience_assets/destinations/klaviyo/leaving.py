@@ -72,7 +72,8 @@ class Leaving:
     def deliver(self, members: Sequence[Member]) -> Report:
         """Members who are not in the list (any more) are accepted; nothing is sent for them.
 
-        Unless we have subscribed them so lately that they may not be in it yet: these are asked for again.
+        Unless we have subscribed them so lately that they may not be in it yet: these are asked for again. So are those
+        whom an opt-out may be about to take out: a second one would then be one from everything.
         """
         before = self.client.calls
         outcomes = {member.identifier: Outcome(member.identifier) for member in members}
@@ -103,18 +104,29 @@ class Leaving:
     def _claimed(
         self, found: Sequence[Leaver], members: Sequence[Member], outcomes: dict[str, Outcome]
     ) -> list[Leaver]:
-        """Who may leave now; the others are decided by the next sync."""
-        leaving = [leaver for leaver in found if self.claims.take(leaver.profile.id, LEAVING)]
-        entering = {identifier for leaver in found if leaver not in leaving for identifier in leaver.identifiers}
+        """Who may leave now. Whoever must wait for something to take effect is decided by a later sync."""
         seen = {identifier for leaver in found for identifier in leaver.identifiers}
-        for member in members:
-            on_the_way = member.identifier not in seen and self._on_the_way(member)
-            if on_the_way or member.identifier in entering:
-                outcomes[member.identifier].status = Status.RETRY
+        # Not in the list yet by our opt-in, or not out of it yet by an opt-out whose answer we never had.
+        unsettled = {
+            member.identifier
+            for member in members
+            if self._at_work(member, "opted_out" if member.identifier in seen else "opted_in")
+        }
+        leaving = [
+            leaver
+            for leaver in found
+            if unsettled.isdisjoint(leaver.identifiers) and self.claims.take(leaver.profile.id, LEAVING)
+        ]
+        entering = {identifier for leaver in found if leaver not in leaving for identifier in leaver.identifiers}
+        for identifier in unsettled | entering:
+            outcomes[identifier].status = Status.RETRY
         return leaving
 
-    def _on_the_way(self, member: Member) -> bool:
-        return any(still_at_work(evidence.at, self.now()) for evidence in member.evidence.values())
+    def _at_work(self, member: Member, written: str) -> bool:
+        return any(
+            evidence.status == written and still_at_work(evidence.at, self.now())
+            for evidence in member.evidence.values()
+        )
 
     def find_leavers(self, members: Sequence[Member]) -> list[Leaver]:
         """The profiles in the list that have a member's address on one of the channels."""
