@@ -24,6 +24,7 @@ from audience_assets.destinations.base import (
     ServiceSpec,
 )
 from audience_assets.destinations.dotdigital import pace as calls
+from audience_assets.destinations.dotdigital.changing import Changing
 from audience_assets.destinations.dotdigital.client import CONTACTS_PAGE, REMOVAL_SIZE, DotdigitalClient
 from audience_assets.destinations.dotdigital.doctor import examine
 from audience_assets.destinations.dotdigital.entering import Entering
@@ -72,34 +73,13 @@ class ContactList:
         return self._lists.keep(target)
 
     def add(self, target: ListRef, members: Sequence[Member]) -> Report:
-        entering = Entering(
-            self._client,
-            self._settings,
-            self._options.identifier,
-            self._connection.default_region,
-            target,
-            self._opt_outs_of(target),
-            self._standing if self._options.tell_unreachable else None,
-            self._leavers,
-            self._slots,
-        )
-        return entering.deliver(members)
+        return self._entering(target).deliver(members)
 
     def update(self, target: ListRef, members: Sequence[Member]) -> Report:
-        """Nothing but membership is carried, so an update is another try to add."""
-        return self.add(target, members)
+        return Changing(self._entering(target), self._leaving(target)).deliver(members)
 
     def remove(self, target: ListRef, members: Sequence[Member]) -> Report:
-        leaving = Leaving(
-            self._client,
-            self._settings,
-            self._options.identifier,
-            self._connection.default_region,
-            target,
-            self._opt_outs_of(target),
-            self._leavers,
-        )
-        return leaving.deliver(members)
+        return self._leaving(target).deliver(members)
 
     def members(self, target: ListRef) -> Iterator[RemoteMember]:
         """Who unsubscribed from the list is no member of it, though Dotdigital may still name them."""
@@ -111,7 +91,8 @@ class ContactList:
     def estimate(self, *, adds: int, updates: int, removes: int) -> list[CallEstimate]:
         """At most so many calls, where contact ids are known and nobody else writes a great deal to the account."""
         imports = sum(ceil(count / self._settings.batch_size) for count in (adds, updates))
-        removals = ceil(removes / REMOVAL_SIZE)
+        moves = updates if self._options.identifier == "phone" else 0
+        removals = ceil(removes / REMOVAL_SIZE) + ceil(moves / REMOVAL_SIZE)
         reading = imports + ceil((adds + updates) / CONTACTS_PAGE) if self._options.tell_unreachable else 0
         counts = {
             calls.ACCOUNT_INFO: int(self._settings.find_region and bool(imports or removals)),
@@ -125,6 +106,30 @@ class ContactList:
             calls.GET_CONTACT: READ_BACK * removals,
         }
         return [CallEstimate(self._client.pace.endpoint(call), count) for call, count in counts.items() if count]
+
+    def _entering(self, target: ListRef) -> Entering:
+        return Entering(
+            self._client,
+            self._settings,
+            self._options.identifier,
+            self._connection.default_region,
+            target,
+            self._opt_outs_of(target),
+            self._standing if self._options.tell_unreachable else None,
+            self._leavers,
+            self._slots,
+        )
+
+    def _leaving(self, target: ListRef) -> Leaving:
+        return Leaving(
+            self._client,
+            self._settings,
+            self._options.identifier,
+            self._connection.default_region,
+            target,
+            self._opt_outs_of(target),
+            self._leavers,
+        )
 
     def _opt_outs_of(self, target: ListRef) -> OptOuts:
         made = OptOuts(self._client, target.id, self._options.identifier, self._connection.now)
@@ -151,8 +156,12 @@ def _identifiers(options: BaseModel) -> list[str]:
     return [_typed(options, ContactListOptions).identifier]
 
 
+def _tracked(options: BaseModel) -> list[str]:
+    """The region of a national number decides whose it is."""
+    return ["region"] if _identifiers(options) == ["phone"] else []
+
+
 def _none(_: BaseModel) -> tuple[str, ...]:
-    """Only membership is carried."""
     return ()
 
 
@@ -170,7 +179,7 @@ CONTACT_LIST = ServiceSpec(
     batch_sizes=BATCH_SIZES,
     identifiers=_identifiers,
     required=_identifiers,
-    tracked=_none,
+    tracked=_tracked,
     channels=_none,
     connect=ContactList,
     optional_identifiers=("contact_id", "email", "phone"),

@@ -246,6 +246,12 @@ class DotdigitalAccount:
             for each in self._lists.values():
                 each.remove(contact.id, forgets_opt_out=True)
 
+    def forget_jobs(self) -> None:
+        """Reports are not kept for ever; how long is not documented."""
+        with self.lock:
+            self.finish_jobs()
+            self._jobs.clear()
+
     def finish_jobs(self) -> None:
         """End every job now."""
         with self.lock:
