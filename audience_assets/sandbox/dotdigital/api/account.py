@@ -28,7 +28,7 @@ def get_account_info(call: Call) -> Response:
 
 
 def get_server_time(call: Call) -> Response:
-    return answer(200, moment(call.now))
+    return Response(200, moment(call.now).encode(), {"Content-Type": "text/plain"})
 
 
 OPERATIONS = (
