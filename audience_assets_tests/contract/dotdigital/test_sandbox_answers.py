@@ -64,7 +64,7 @@ class Caller:
         headers = {"Content-Type": "application/json"} if data else {}
         found = self.session.request(method, self.url + path, data=data, headers=headers, timeout=10)
         assert found.status_code < 300, found.text
-        return found.json() if found.content else None
+        return found.json() if "json" in found.headers.get("Content-Type", "") else None
 
 
 def call_everything(world: DotdigitalWorld) -> None:
