@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -94,9 +94,9 @@ class DotdigitalShop:
         self.runtime = Runtime.open(self.root)
         return self.runtime
 
-    def users(self, *rows: dict[str, object]) -> None:
+    def users(self, *rows: Mapping[str, object]) -> None:
         with self.runtime.engine.begin() as connection:
-            connection.execute(USERS.insert(), [{"phone": None, "contact_id": None, "is_vip": False} | r for r in rows])
+            connection.execute(USERS.insert(), [{"phone": None, "contact_id": None, "is_vip": False, **r} for r in rows])
 
     def vips(self, keys: Iterable[int]) -> None:
         """The segment is exactly these from now on."""
