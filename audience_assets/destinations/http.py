@@ -48,19 +48,24 @@ class Answer:
         raise Unavailable(f"The answer's {damaged} bytes are not JSON.", status=self.status)
 
 
+def _http_status(answer: Answer) -> int:
+    return answer.status
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """How a vendor words its refusals.
 
-    `explain` turns an answer of 300 to 499, except 429, into the error to raise; an Unavailable is tried again, and so
-    is a Throttled once its seconds are over (a limit that is not told by the status).
-    `wait_hint` reads the seconds to wait from a 429's body where headers are silent.
+    `explain` turns an answer of 300 to 499, except 429, into the error to raise; an Unavailable is tried again.
+    `wait_hint` reads the seconds to wait from a 429 without Retry-After. `status` is what an answer means, for vendors
+    whose bodies say it and not the HTTP status.
     """
 
     vendor: str
     request_id_header: str
     explain: Callable[[Answer, Endpoint], DestinationError]
     wait_hint: Callable[[Answer], float | None]
+    status: Callable[[Answer], int] = _http_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +159,12 @@ class HttpClient:
     def _once(self, endpoint: Endpoint, request: requests.PreparedRequest) -> Answer:
         self._limiter.acquire(endpoint)
         answer = self._exchange(endpoint, request)
-        if answer.status < 300:
+        status = self._dialect.status(answer)
+        if status < 300:
             return answer
         request_id = answer.headers.get(self._dialect.request_id_header)
         vendor = self._dialect.vendor
-        if answer.status == 429:
+        if status == 429:
             seconds = self._wait_of(answer)
             self._limiter.hold(endpoint, seconds)
             raise Throttled(
@@ -166,12 +172,9 @@ class HttpClient:
                 retry_after=seconds,
                 request_id=request_id,
             )
-        if answer.status >= 500:
+        if status >= 500:
             raise Unavailable(f"{vendor} failed at {endpoint.name!r}.", status=answer.status, request_id=request_id)
-        error = self._dialect.explain(answer, endpoint)
-        if isinstance(error, Throttled):
-            self._limiter.hold(endpoint, error.retry_after)
-        raise error
+        raise self._dialect.explain(answer, endpoint)
 
     def _exchange(self, endpoint: Endpoint, request: requests.PreparedRequest) -> Answer:
         self._threads.calls = self.calls + 1

@@ -18,7 +18,6 @@ from audience_assets.destinations.base import (
     Endpoint,
     ListMissing,
     Misconfigured,
-    Throttled,
     Unauthorized,
     Unavailable,
 )
@@ -37,6 +36,7 @@ _EPOCH = 1e9  # X-RateLimit-Reset below this counts seconds; the vendor's own so
 LIST_MISSING = frozenset({"ERROR_ADDRESSBOOK_NOT_FOUND"})
 PASSING = frozenset({"ERROR_SYSTEM_SERVICETEMPORARILYUNAVAILABLE", "ERROR_UNKNOWN", "ERROR_ADDRESSBOOK_IN_USE"})
 CREDENTIALS = frozenset({"ERROR_INVALID_LOGIN", "ERROR_APIUSER_INVALID"})
+FLAT_LIMIT = frozenset({"ERROR_APIUSAGE_EXCEEDED"})
 NO_SLOT = frozenset({"contacts:tooManyActiveImports", "ERROR_IMPORT_TOOMANYACTIVEIMPORTS"})
 # Nobody has an identifier that is none.
 NO_CONTACT = frozenset({"contacts:contactNotFound", "contacts:invalidId", "ERROR_CONTACT_NOT_FOUND"})
@@ -82,11 +82,6 @@ def explain(answer: Answer, endpoint: Endpoint) -> DestinationError:
     """The error for an answer of 300 to 499 (429 is handled before)."""
     code, status = code_of(answer), answer.status
     told = f"Dotdigital refuses {endpoint.name!r}{f': {code}' if code else ''}"
-    if code == "ERROR_APIUSAGE_EXCEEDED":
-        message = "The account's calls of this hour are used up (flat rate limit)."
-        return Throttled(message, retry_after=FLAT_WAIT_SECONDS, status=status)
-    if code in NO_SLOT:
-        return Throttled("The account has 25 imports at work.", retry_after=SLOT_WAIT_SECONDS, status=status)
     if status == 401 or code in CREDENTIALS:
         return Unauthorized("Dotdigital does not accept the API user and its password.", status=status)
     if code in LIST_MISSING:
@@ -116,10 +111,17 @@ def _about_the_account(answer: Answer, endpoint: Endpoint, code: str | None, tol
     return Misconfigured(f"{told} ({reason})." if reason else f"{told}.", status=answer.status)
 
 
+def meaning(answer: Answer) -> int:
+    """The status that an answer amounts to: used-up limits are not always told by 429."""
+    limits = FLAT_LIMIT | NO_SLOT
+    return 429 if 400 <= answer.status < 500 and code_of(answer) in limits else answer.status
+
+
 def wait_of(answer: Answer, now: datetime) -> float:
     """Seconds that a 429 asks to wait. Job slots are a 429, too, and no minute's end frees one."""
-    if code_of(answer) in NO_SLOT:
-        return SLOT_WAIT_SECONDS
+    code = code_of(answer)
+    if code in NO_SLOT or code in FLAT_LIMIT:
+        return SLOT_WAIT_SECONDS if code in NO_SLOT else FLAT_WAIT_SECONDS
     try:
         reset = float(answer.headers.get("X-RateLimit-Reset") or "")
     except ValueError:
@@ -131,4 +133,4 @@ def wait_of(answer: Answer, now: datetime) -> float:
 def dialect(now: Callable[[], datetime]) -> Dialect:
     """`now` turns the end of a rate window into seconds."""
     # No header with a reference for support is documented.
-    return Dialect("Dotdigital", "X-Request-Id", explain, lambda answer: wait_of(answer, now()))
+    return Dialect("Dotdigital", "X-Request-Id", explain, lambda answer: wait_of(answer, now()), meaning)
