@@ -13,14 +13,12 @@ from audience_assets.destinations.identifiers import normal_email, normal_phone
 from audience_assets.project.activations import EffectiveActivation
 from audience_assets.runtime import Runtime
 
-VENDOR = "klaviyo"
 
-
-def contacts(runtime: Runtime, percent: int) -> Iterator[dict[str, str]]:
-    """Rows for `KlaviyoAccount.add_profiles`: a fixed share of everybody with a usable address."""
+def contacts(runtime: Runtime, vendor: str, percent: int) -> Iterator[dict[str, str]]:
+    """The "email" and "phone" of a fixed share of the people whose lists go to a vendor."""
     dice = random.Random(0)  # noqa: S311 - the same people every time
     catalogue = Catalogue(runtime.project.settings)
-    for activation in _one_a_model(runtime):
+    for activation in _one_a_model(runtime, vendor):
         with runtime.engine.connect() as connection:
             for row in connection.execute(_people(catalogue, activation)).mappings():
                 contact = _contact(row, activation.mapping.default_region)
@@ -28,8 +26,8 @@ def contacts(runtime: Runtime, percent: int) -> Iterator[dict[str, str]]:
                     yield contact
 
 
-def _one_a_model(runtime: Runtime) -> list[EffectiveActivation]:
-    every = [each for each in runtime.project.effective.values() if each.destination_type == VENDOR]
+def _one_a_model(runtime: Runtime, vendor: str) -> list[EffectiveActivation]:
+    every = [each for each in runtime.project.effective.values() if each.destination_type == vendor]
     return list({each.model: each for each in reversed(every)}.values())
 
 
@@ -43,5 +41,5 @@ def _people(catalogue: Catalogue, activation: EffectiveActivation) -> sa.Select[
 def _contact(row: Any, default_region: str | None) -> dict[str, str]:
     email = normal_email(row.get("email"))
     phone = normal_phone(row.get("phone"), row.get("region") or default_region)
-    found = {"email": email, "phone_number": phone}
+    found = {"email": email, "phone": phone}
     return {name: value for name, value in found.items() if isinstance(value, str)}

@@ -54,10 +54,10 @@ class Vendor:
 def vendor(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
     """A Klaviyo that knows nine in ten of the project's people; the environment leads there."""
     with Runtime.open(project) as runtime:
-        people = list(contacts(runtime, percent=90))
+        people = list(contacts(runtime, "klaviyo", percent=90))
     klaviyo = KlaviyoSandbox(rate_limits=False)
     account = klaviyo.account("tests", key=KEY)
-    account.add_profiles(people)
+    account.add_profiles({"email": person["email"]} for person in people)
     with Sandbox([klaviyo]) as sandbox:
         monkeypatch.setenv("KLAVIYO_API_KEY", KEY)
         monkeypatch.setenv("KLAVIYO_BASE_URL", sandbox.url)

@@ -65,6 +65,16 @@ def test_the_sandbox_serves_until_it_is_stopped(project: Path, number: signal.Si
             requests.get(url, timeout=PATIENCE)
 
 
+def test_the_sandbox_serves_several_vendors(project: Path) -> None:
+    with started("sandbox", "klaviyo", "emarsys", "--project", str(project), "--port", "0", "--key", "hush") as process:
+        token_url = read_until(process, r"Emarsys sandbox: .*token_url: (\S+), client_id: sandbox")[1]
+        form = {"grant_type": "client_credentials"}
+        answer = requests.post(token_url, data=form, auth=("sandbox", "hush"), timeout=PATIENCE)
+        headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+        lists = token_url.replace("/oauth2/token", "/api/v3/contactlist")
+        assert requests.get(lists, headers=headers, timeout=PATIENCE).json()["data"] == []
+
+
 def test_a_taken_port_is_one_message(project: Path, vendor: Vendor) -> None:
     command = [sys.executable, "-m", "audience_assets.cli", "sandbox", "-p", str(project)]
     port = str(vendor.sandbox.port)

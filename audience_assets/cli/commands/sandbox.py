@@ -1,4 +1,4 @@
-"""`audience-assets sandbox`: a local Klaviyo."""
+"""`audience-assets sandbox`: the vendors on this machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from audience_assets.cli.waiting import stop_signals, wait
 from audience_assets.cli.words import plural
 from audience_assets.project.files import PROJECT as PROJECT_FILE
 from audience_assets.sandbox import Sandbox
-from audience_assets.sandbox.klaviyo import KlaviyoSandbox
+from audience_assets.sandbox.served import TWINS
 
 PORT = 8787
 KEY = "pk_sandbox"
@@ -19,8 +19,9 @@ KEY = "pk_sandbox"
 
 @declare(
     "sandbox",
+    click.argument("vendors", nargs=-1, type=click.Choice(list(TWINS))),
     click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0 takes a free one."),
-    click.option("--key", default=KEY, show_default=True, help="The API key the sandbox knows."),
+    click.option("--key", default=KEY, show_default=True, help="The API key or client secret the sandbox knows."),
     click.option(
         "--known",
         type=click.IntRange(0, 100),
@@ -29,26 +30,40 @@ KEY = "pk_sandbox"
         metavar="PERCENT",
         help="Share of the project's people who are contacts there.",
     ),
-    click.option("--rate-limits/--no-rate-limits", default=True, help="Refuse calls as Klaviyo does. On by default."),
+    click.option(
+        "--rate-limits/--no-rate-limits", default=True, help="Refuse calls as the vendor does. On by default."
+    ),
     click.option("--latency", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="Added to each call."),
     json=False,
 )
-def command(session: Session, port: int, key: str, known: int, rate_limits: bool, latency: float) -> None:
-    """Serve a Klaviyo on this machine until Ctrl-C.
+def command(
+    session: Session,
+    vendors: tuple[str, ...],
+    port: int,
+    key: str,
+    known: int,
+    rate_limits: bool,
+    latency: float,
+) -> None:
+    """Serve VENDORS on this machine until Ctrl-C: a Klaviyo, if none is named.
 
-    It keeps Klaviyo's rules, caps and rate limits, and shows lists, members, consents and requests on a page.
-    In a project's folder most of its people are made contacts there. Nothing is kept when it ends.
+    They keep the vendors' rules, caps and rate limits, and show lists, members and requests on a page. In a project's
+    folder most of its people are made contacts there. Nothing is kept when it ends.
     """
-    klaviyo = KlaviyoSandbox(rate_limits=rate_limits)
-    account = klaviyo.account("sandbox", key=key)
+    twins = {name: TWINS[name](key, rate_limits) for name in vendors or ("klaviyo",)}
     if (session.folder / PROJECT_FILE).is_file():
         with session.runtime() as runtime:
-            made = account.add_profiles(contacts(runtime, known))
+            made = sum(twin.seed(contacts(runtime, name, known)) for name, twin in twins.items())
         session.say(f"{plural(made, 'contact')} from {session.folder.resolve().name}")
     try:
-        sandbox = Sandbox([klaviyo], port=port, latency=latency)
+        sandbox = Sandbox([twin.vendor for twin in twins.values()], port=port, latency=latency)
     except OSError as error:
         raise click.UsageError(f"Port {port} can't be used: {error.strerror}. Choose another with --port.") from error
     with stop_signals() as stopped, sandbox:
-        session.say(f"Klaviyo sandbox on {sandbox.url} (a page to look at, and the base_url to use). Ctrl-C ends it.")
+        for name, twin in twins.items():
+            # The first vendor needs no prefix.
+            url = sandbox.url if len(twins) == 1 else sandbox.url_of(name)
+            settings = ", ".join(f"{setting}: {value}" for setting, value in twin.settings(url).items())
+            session.say(f"{twin.vendor.title} sandbox: {settings}")
+        session.say(f"A page to look at: {sandbox.url}. Ctrl-C ends it.")
         wait(stopped)

@@ -21,7 +21,7 @@ from audience_assets.demo.workspace import FOLDER, Workspace, make_dagster_home
 from audience_assets.errors import AudienceError
 from audience_assets.project.files import PROJECT as PROJECT_FILE
 from audience_assets.sandbox import Sandbox
-from audience_assets.sandbox.klaviyo import KlaviyoSandbox
+from audience_assets.sandbox.served import TWINS
 
 DAGSTER_PORT = 3000
 SANDBOX_PORT = 8787
@@ -100,12 +100,11 @@ def _stage(session: Session, sandbox_port: int, customers: int) -> Iterator[_Sta
 
 @contextmanager
 def _project(session: Session, port: int) -> Iterator[_Stage]:
-    klaviyo = KlaviyoSandbox()
-    account = klaviyo.account("sandbox", key=SANDBOX_KEY)
+    klaviyo = TWINS["klaviyo"](SANDBOX_KEY, True)
     folder = session.folder.resolve()
     with session.runtime() as runtime:
-        account.add_profiles(contacts(runtime, percent=90))
+        klaviyo.seed(contacts(runtime, "klaviyo", percent=90))
     home = Path(os.environ.get("DAGSTER_HOME") or folder / HOME).resolve()
     make_dagster_home(home)
-    with Sandbox([klaviyo], port=port) as sandbox:
+    with Sandbox([klaviyo.vendor], port=port) as sandbox:
         yield _Stage(folder, {"AUDIENCE_PROJECT": str(folder), "DAGSTER_HOME": str(home)}, sandbox)
