@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from audience_assets.sandbox.emarsys import EmarsysSandbox
+from audience_assets.sandbox.dotdigital import DotdigitalSandbox
 from audience_assets.sandbox.klaviyo import KlaviyoSandbox
 from audience_assets.sandbox.vendor import SandboxVendor
 
@@ -34,18 +34,19 @@ def _klaviyo(key: str, rate_limits: bool) -> Served:
     return Served(vendor, seed, lambda url: {"base_url": url})
 
 
-def _emarsys(key: str, rate_limits: bool) -> Served:
-    vendor = EmarsysSandbox(rate_limits=rate_limits)
-    account = vendor.account(ACCOUNT, client=(ACCOUNT, key))
+def _dotdigital(key: str, rate_limits: bool) -> Served:
+    vendor = DotdigitalSandbox(rate_limits=rate_limits)
+    account = vendor.account(ACCOUNT, user=ACCOUNT, password=key)
+
+    def contact(person: Person) -> dict[str, str]:
+        number = {"mobile": person["phone"].lstrip("+")} if "phone" in person else {}
+        return {**({"email": person["email"]} if "email" in person else {}), **number}
 
     def seed(people: Iterable[Person]) -> int:
-        return account.add_contacts({"email": person["email"]} for person in people if "email" in person)
+        return len(account.add_contacts(contact(person) for person in people))
 
-    def settings(url: str) -> Mapping[str, str]:
-        return {"base_url": url, "token_url": f"{url}/oauth2/token", "client_id": ACCOUNT}
-
-    return Served(vendor, seed, settings)
+    return Served(vendor, seed, lambda url: {"base_url": url, "api_user": ACCOUNT})
 
 
 # By vendor: from the key that the twin shall know, and whether it keeps to the vendor's rate limits.
-TWINS: Mapping[str, Callable[[str, bool], Served]] = {"klaviyo": _klaviyo, "emarsys": _emarsys}
+TWINS: Mapping[str, Callable[[str, bool], Served]] = {"klaviyo": _klaviyo, "dotdigital": _dotdigital}

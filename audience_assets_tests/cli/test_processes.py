@@ -65,14 +65,12 @@ def test_the_sandbox_serves_until_it_is_stopped(project: Path, number: signal.Si
             requests.get(url, timeout=PATIENCE)
 
 
-def test_the_sandbox_serves_several_vendors(project: Path) -> None:
-    with started("sandbox", "klaviyo", "emarsys", "--project", str(project), "--port", "0", "--key", "hush") as process:
-        token_url = read_until(process, r"Emarsys sandbox: .*token_url: (\S+), client_id: sandbox")[1]
-        form = {"grant_type": "client_credentials"}
-        answer = requests.post(token_url, data=form, auth=("sandbox", "hush"), timeout=PATIENCE)
-        headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
-        lists = token_url.replace("/oauth2/token", "/api/v3/contactlist")
-        assert requests.get(lists, headers=headers, timeout=PATIENCE).json()["data"] == []
+def test_the_sandbox_serves_a_dotdigital_beside_a_klaviyo(project: Path) -> None:
+    vendors = ("klaviyo", "dotdigital")
+    with started("sandbox", *vendors, "--project", str(project), "--port", "0", "--key", "hush") as process:
+        url = read_until(process, r"Dotdigital sandbox: base_url: (\S+), api_user: sandbox")[1]
+        lists = requests.get(f"{url}/v2/address-books", auth=("sandbox", "hush"), timeout=PATIENCE).json()
+        assert [each["name"] for each in lists] == ["All contacts", "Test"]
 
 
 def test_a_taken_port_is_one_message(project: Path, vendor: Vendor) -> None:

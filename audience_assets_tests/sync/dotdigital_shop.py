@@ -96,7 +96,9 @@ class DotdigitalShop:
 
     def users(self, *rows: Mapping[str, object]) -> None:
         with self.runtime.engine.begin() as connection:
-            connection.execute(USERS.insert(), [{"phone": None, "contact_id": None, "is_vip": False, **r} for r in rows])
+            connection.execute(
+                USERS.insert(), [{"phone": None, "contact_id": None, "is_vip": False, **r} for r in rows]
+            )
 
     def vips(self, keys: Iterable[int]) -> None:
         """The segment is exactly these from now on."""

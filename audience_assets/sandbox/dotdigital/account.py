@@ -182,13 +182,17 @@ class DotdigitalAccount:
             return self.add_list(name, visibility)
 
     def add_contacts(self, rows: Iterable[Mapping[str, Any]]) -> list[int]:
-        """Create contacts and return their ids.
+        """Create contacts and return their ids. Rows without an identifier, or with a taken one, are left out.
 
         A row has email, mobile or both; email_status, sms_status; and "lists", the ids of the lists it is in.
         """
         with self.lock:
             now, made = self.settle(), []
             for row in rows:
+                given = {"email": row.get("email"), "mobileNumber": row.get("mobile")}
+                known = {name: value for name, value in given.items() if value}
+                if not known or any(self.contacts.find(name, value) for name, value in known.items()):
+                    continue
                 contact = self.contacts.create(row.get("email"), row.get("mobile"), now)
                 contact.email_status = row.get("email_status", contact.email_status)
                 contact.sms_status = row.get("sms_status", contact.sms_status)
