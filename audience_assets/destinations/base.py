@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -227,6 +227,15 @@ class ListService(Protocol):
         ...
 
 
+@runtime_checkable
+class KeepsList(Protocol):
+    """A service whose options say something of the list itself, e.g. who may see it."""
+
+    def keep_list(self, target: ListRef) -> ListRef:
+        """Make the list at the vendor as the options say, if it is not. Called before every delivery."""
+        ...
+
+
 @dataclass(frozen=True)
 class Mapped:
     """What an activation maps: identifiers and attributes at the vendor, each with its field's type ("text", ...)."""
@@ -272,6 +281,10 @@ class ServiceSpec:
     mapping_faults: Callable[[BaseModel | None, BaseModel, Mapped], Iterable[MappingFault]] | None = None
     # What to know when lists of one account share a channel; None where leaving one never opts out of another.
     shared_opt_out: str | None = None
+    # Why a list of that name can't be, before anything is asked of the vendor; None where it can.
+    name_fault: Callable[[str], str | None] | None = None
+    # Why all lists of one account should match people by the same identifier; None where that does not matter.
+    one_identifier: str | None = None
 
 
 class Limiter(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from audience_assets.destinations.base import DestinationType
+from audience_assets.destinations.dotdigital import DOTDIGITAL
 from audience_assets.destinations.emarsys import EMARSYS
 from audience_assets.destinations.iterable import ITERABLE
 from audience_assets.destinations.klaviyo import KLAVIYO
@@ -13,4 +14,5 @@ DESTINATIONS: Mapping[str, DestinationType] = {
     KLAVIYO.name: KLAVIYO,
     ITERABLE.name: ITERABLE,
     EMARSYS.name: EMARSYS,
+    DOTDIGITAL.name: DOTDIGITAL,
 }

@@ -22,8 +22,8 @@ class Caution:
 
 
 def find_cautions(project: Project, types: Mapping[str, DestinationType]) -> list[Caution]:
-    """Traps in a checked project. Destinations that read the same secrets are one account."""
-    return list(_shared_opt_outs(project, types))
+    """Traps in a checked project. Destinations of one name of the account, or of the same secrets, are one account."""
+    return [*_shared_opt_outs(project, types), *_different_identifiers(project, types)]
 
 
 def _shared_opt_outs(project: Project, types: Mapping[str, DestinationType]) -> Iterator[Caution]:
@@ -43,6 +43,24 @@ def _shared_opt_outs(project: Project, types: Mapping[str, DestinationType]) -> 
             yield Caution("shared opt-out", names, f"{_listed(names)} share an account and {', '.join(shared)}. {why}")
 
 
+def _different_identifiers(project: Project, types: Mapping[str, DestinationType]) -> Iterator[Caution]:
+    """Lists of one account that know people by different identifiers, where that makes two contacts of one person."""
+    accounts: dict[tuple[str, str], dict[tuple[str, ...], list[str]]] = {}
+    for name, activation in project.effective.items():
+        kind = types[activation.destination_type]
+        spec = kind.services[activation.service]
+        if spec.one_identifier is not None:
+            account = (_account(project, activation.destination, kind), spec.one_identifier)
+            chosen = tuple(spec.identifiers(spec.options_model.model_validate(activation.options)))
+            accounts.setdefault(account, {}).setdefault(chosen, []).append(name)
+    for (_, why), choices in accounts.items():
+        if len(choices) > 1:
+            told = "; ".join(f"{_listed(names)} by {', '.join(chosen)}" for chosen, names in choices.items())
+            names = tuple(name for each in choices.values() for name in each)
+            message = f"One account is sent people by different identifiers: {told}. {why}"
+            yield Caution("different identifiers", names, message)
+
+
 def _listed(names: Sequence[str]) -> str:
     more = len(names) - SHOWN
     return f"{', '.join(names[:SHOWN])} and {more} more" if more > 0 else ", ".join(names)
@@ -50,4 +68,5 @@ def _listed(names: Sequence[str]) -> str:
 
 def _account(project: Project, destination: str, kind: DestinationType) -> str:
     settings = project.destinations[destination].settings
-    return json.dumps([kind.name, *(settings.get(field) for field in kind.secret_fields)], sort_keys=True)
+    named = [settings["account"]] if settings.get("account") else [settings.get(field) for field in kind.secret_fields]
+    return json.dumps([kind.name, *named], sort_keys=True)

@@ -85,6 +85,19 @@ class ActivationCheck:
             self._check_field(model, mapping.region, places.at("mapping", "region"))
         self._check_names(activation, model, spec, options, mapping, places)
         check_consent(self.fields, model, spec, options, merged, places.at)
+        self._check_list_name(activation, spec, merged, places)
+
+    def _check_list_name(
+        self, activation: Activation, spec: ServiceSpec, merged: Merged, places: ActivationPlaces
+    ) -> None:
+        """What a vendor wants of its lists' names; an empty one is reported with the lists."""
+        template = merged.data["list_name"]
+        if spec.name_fault is None or template_mistake(template):
+            return
+        name = render_list_name(template, self.project, activation)
+        fault = spec.name_fault(name) if name else None
+        if fault:
+            places.at("list_name").report(fault, "set another list_name")
 
     def _check_names(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from audience_assets.sandbox.dotdigital import DotdigitalSandbox
 from audience_assets.sandbox.emarsys import EmarsysSandbox
 from audience_assets.sandbox.iterable import EMAIL, HYBRID, USER_ID, IterableSandbox
 from audience_assets.sandbox.klaviyo import KlaviyoSandbox
@@ -64,9 +65,24 @@ def _emarsys(key: str, rate_limits: bool) -> Served:
     return Served(vendor, seed, settings)
 
 
+def _dotdigital(key: str, rate_limits: bool) -> Served:
+    vendor = DotdigitalSandbox(rate_limits=rate_limits)
+    account = vendor.account(ACCOUNT, user=ACCOUNT, password=key)
+
+    def contact(person: Person) -> dict[str, str]:
+        number = {"mobile": person["phone"].lstrip("+")} if "phone" in person else {}
+        return {**({"email": person["email"]} if "email" in person else {}), **number}
+
+    def seed(people: Iterable[Person]) -> int:
+        return len(account.add_contacts(contact(person) for person in people))
+
+    return Served(vendor, seed, lambda url: {"base_url": url, "api_user": ACCOUNT})
+
+
 # By vendor: from the key that the twin shall know, and whether it keeps to the vendor's rate limits.
 TWINS: Mapping[str, Callable[[str, bool], Served]] = {
     "klaviyo": _klaviyo,
     "iterable": _iterable,
     "emarsys": _emarsys,
+    "dotdigital": _dotdigital,
 }

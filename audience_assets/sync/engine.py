@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from audience_assets.audiences.stored import expect_computed
-from audience_assets.destinations.base import ListMissing, ListRef, ListService, Operation, Status
+from audience_assets.destinations.base import KeepsList, ListMissing, ListRef, ListService, Operation, Status
 from audience_assets.destinations.limits import floor_seconds
 from audience_assets.errors import AudienceError
 from audience_assets.project.times import parse_duration
@@ -121,11 +121,12 @@ class _Run:
                 self._start_anew(lease, service)
             plan = self._plan(lease, service)
             self._guard(lease, plan, approve)
-            if not plan.counts.changes:
-                return self._conclude(lease, plan, self._known_list(), Delivery(), recovered)
             try:
-                target = self._ensure_list(lease, service)
-                delivery = self._send(lease, service, target, plan)
+                if plan.counts.changes:
+                    target = self._ensure_list(lease, service)
+                    delivery = self._send(lease, service, target, plan)
+                else:
+                    target, delivery = self._keep_list(lease, service, self._known_list()), Delivery()
             except LeaseLost:
                 raise
             except BaseException as error:
@@ -220,12 +221,20 @@ class _Run:
 
     def _ensure_list(self, lease: Lease, service: ListService) -> ListRef:
         known = self._known_list()
-        if known.id:
-            target = _with_origin(replace(service.get_list(known.id), created=known.created))
-            if target.name == known.name:
-                return target
-        else:
-            target = _with_origin(service.ensure_list(known.name))
+        found = service.get_list(known.id) if known.id else service.ensure_list(known.name)
+        target = replace(found, created=known.created) if known.id else found
+        return self._keep_list(lease, service, _with_origin(target))
+
+    def _keep_list(self, lease: Lease, service: ListService, target: ListRef) -> ListRef:
+        """What the options say of the list itself, e.g. who may see it; no call where it was so when last seen."""
+        known = self._known_list()
+        if target.id and isinstance(service, KeepsList):
+            target = service.keep_list(target)
+        if (target.id, target.name, target.facts) != (known.id, known.name, known.facts):
+            self._note_list(lease, target)
+        return target
+
+    def _note_list(self, lease: Lease, target: ListRef) -> None:
         registry = self.runtime.state.destination_list
         with self.runtime.engine.begin() as connection:
             lease.assert_held(connection)
@@ -242,7 +251,6 @@ class _Run:
                     facts=json.dumps(dict(target.facts)),
                 )
             )
-        return target
 
     def _present_name(self, known: ListRef, service: ListService) -> str:
         """The list's name at the vendor, who is asked where the project says another than we know."""

@@ -67,7 +67,8 @@ def test_the_sandbox_serves_until_it_is_stopped(project: Path, number: signal.Si
 
 def test_the_sandbox_serves_several_vendors(project: Path) -> None:
     with started(
-        "sandbox", "klaviyo", "iterable", "emarsys", "--project", str(project), "--port", "0", "--key", "hush"
+        *("sandbox", "klaviyo", "iterable", "emarsys", "dotdigital"),
+        *("--project", str(project), "--port", "0", "--key", "hush"),
     ) as process:
         url = read_until(process, r"Iterable sandbox: base_url: (\S+), project_type: hybrid")[1]
         for key in ("hush", "hush-email", "hush-user_id"):
@@ -79,6 +80,9 @@ def test_the_sandbox_serves_several_vendors(project: Path) -> None:
         headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
         contact_lists = token_url.replace("/oauth2/token", "/api/v3/contactlist")
         assert requests.get(contact_lists, headers=headers, timeout=PATIENCE).json()["data"] == []
+        address = read_until(process, r"Dotdigital sandbox: base_url: (\S+), api_user: sandbox")[1]
+        books = requests.get(f"{address}/v2/address-books", auth=("sandbox", "hush"), timeout=PATIENCE).json()
+        assert [each["name"] for each in books] == ["All contacts", "Test"]
 
 
 def test_a_taken_port_is_one_message(project: Path, vendor: Vendor) -> None:

@@ -102,6 +102,29 @@ def test_the_floor_is_what_the_vendor_allows() -> None:
     assert floor_seconds([CallEstimate(LARGE, 10_000)]) == 783
 
 
+def test_calls_of_one_bucket_are_counted_together() -> None:
+    windows = (RateWindow(10, 60),)
+    reading, writing = Endpoint("reading", windows, "account"), Endpoint("writing", windows, "account")
+    assert floor_seconds([CallEstimate(reading, 10), CallEstimate(writing, 10)]) == 60
+    time = Time()
+    limiter = SlidingLimiter(MemorySlotLog(time), "account", sleep=time.sleep, patience=FOR_EVER)
+    for _ in range(10):
+        limiter.acquire(reading)
+    before = time.now
+    limiter.acquire(writing)
+    assert time.now - before >= 60
+
+
+def test_a_call_without_windows_is_not_limited(tmp_path: Path) -> None:
+    time, free = Time(), Endpoint("free", ())
+    for log in (MemorySlotLog(time), SqliteSlotLog(tmp_path / "calls.db", time)):
+        limiter = SlidingLimiter(log, "account", sleep=time.sleep, patience=FOR_EVER)
+        for _ in range(100):
+            limiter.acquire(free)
+    assert time.now == Time().now
+    assert floor_seconds([CallEstimate(free, 100)]) == 0
+
+
 windows = st.lists(
     st.builds(RateWindow, st.integers(1, 8), st.floats(0.5, 60, allow_nan=False)), min_size=1, max_size=3
 ).map(tuple)
@@ -275,23 +298,3 @@ def test_the_log_is_a_file_of_its_own_beside_an_embedded_warehouse(tmp_path: Pat
     with engine.begin():  # a plan holds the warehouse's write lock
         assert log.reserve("key", LARGE.windows, 900).wait == 0
     engine.dispose()
-
-
-def test_calls_of_one_bucket_are_counted_together() -> None:
-    windows = (RateWindow(10, 60),)
-    reading, writing = Endpoint("reading", windows, bucket="all"), Endpoint("writing", windows, bucket="all")
-    clock = [0.0]
-    waits: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        waits.append(seconds)
-        clock[0] += seconds
-
-    limiter = SlidingLimiter(MemorySlotLog(lambda: clock[0]), "account", sleep=sleep)
-    for number in range(10):
-        limiter.acquire(reading if number % 2 else writing)
-    assert not waits
-    limiter.acquire(reading)
-    assert sum(waits) >= 60
-    assert floor_seconds([CallEstimate(reading, 6), CallEstimate(writing, 6)]) == 60
-    assert floor_seconds([CallEstimate(Endpoint("alone", windows), 6), CallEstimate(writing, 6)]) == 0
