@@ -14,11 +14,13 @@ from typing import Self
 import sqlalchemy as sa
 from pydantic import BaseModel
 
-from audience_assets.destinations.base import Connection, DestinationType, ListService, ServiceSpec
+from audience_assets.destinations.base import Connection, DestinationType, ListService, Mapped, ServiceSpec
 from audience_assets.destinations.limits import SlidingLimiter
 from audience_assets.destinations.registry import DESTINATIONS
 from audience_assets.project.activations import EffectiveActivation
+from audience_assets.project.fields import Fields
 from audience_assets.project.load import load_project, resolve_env, resolve_settings
+from audience_assets.project.places import Place
 from audience_assets.project.project import Project
 from audience_assets.warehouse.engine import open_warehouse
 from audience_assets.warehouse.slots import open_slot_log
@@ -83,8 +85,17 @@ class Runtime:
                 default_region=effective.mapping.default_region,
                 limiter=self._limiter(kind.account(settings)),
                 now=self.now,
+                mapped=self._mapped(effective),
             )
         )
+
+    def _mapped(self, effective: EffectiveActivation) -> Mapped:
+        fields = Fields(self.project.settings)
+
+        def types(names: Mapping[str, str]) -> dict[str, str]:
+            return {name: fields.own(effective.model, f, Place.nowhere()) or "text" for name, f in names.items()}
+
+        return Mapped(types(effective.mapping.identifiers), types(effective.mapping.fields))
 
     def _limiter(self, account: str) -> SlidingLimiter:
         if account not in self._limiters:

@@ -42,14 +42,14 @@ def segment_check_specs(project: Project, segment: Segment) -> list[dg.AssetChec
 
 
 def mapped_identifiers(project: Project, segment: str) -> dict[str, str]:
-    """Identifiers that the segment's lists need: kind -> field of the users model."""
+    """Identifiers that the segment's lists match people by: kind -> field of the users model."""
     found: dict[str, str] = {}
     for activation in project.effective.values():
         if activation.segment == segment:
             spec = DESTINATIONS[activation.destination_type].services[activation.service]
-            required = spec.required(spec.options_model.model_validate(activation.options))
+            kinds = spec.identifiers(spec.options_model.model_validate(activation.options))
             mapped = activation.mapping.identifiers
-            found |= {kind: mapped[kind] for kind in required if kind in mapped}
+            found |= {kind: mapped[kind] for kind in kinds if kind in mapped}
     return found
 
 

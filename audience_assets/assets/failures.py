@@ -38,7 +38,10 @@ def stopped(what: str) -> Iterator[None]:
     except PASSING as error:
         raise dg.Failure(str(error)) from None
     except ListMissing as error:
-        hint = "To make it anew, materialize the asset with the config `recreate: true`."
+        hint = (
+            "It was deleted, or the key is another account's now. If neither is a mistake, make the list anew: "
+            "materialize the asset with the config `recreate: true`."
+        )
         raise dg.Failure(f"{what}: {error} {hint}", allow_retries=False) from None
     except AudienceError as error:
         raise dg.Failure(str(error), allow_retries=False) from None

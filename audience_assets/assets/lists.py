@@ -43,7 +43,9 @@ class DeliveryConfig(dg.Config):
     """What somebody who launches a delivery can say."""
 
     approve: str | None = Field(default=None, description="name of a plan that a guard stopped and that is right")
-    recreate: bool = Field(default=False, description="start a list anew that was deleted at the vendor")
+    recreate: bool = Field(
+        default=False, description="start a list anew that was deleted, or whose destination changed"
+    )
 
 
 def build_list(

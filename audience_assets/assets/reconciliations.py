@@ -79,6 +79,7 @@ def _metadata(found: Reconciliation) -> dict[str, int | bool | float]:
         "unconfirmed": found.unconfirmed,
         "undecided": found.undecided,
         "not_ours": found.not_ours,
+        "asked_by_us": found.asked_by_us,
         "applied": found.applied,
         "seconds": found.seconds,
     }

@@ -13,9 +13,12 @@ from audience_assets.destinations.identifiers import normal_email, normal_phone
 from audience_assets.project.activations import EffectiveActivation
 from audience_assets.runtime import Runtime
 
+# Columns that are addresses, or say how to read one.
+ADDRESSES = frozenset({"email", "phone", "region"})
+
 
 def contacts(runtime: Runtime, vendor: str, percent: int) -> Iterator[dict[str, str]]:
-    """The "email" and "phone" of a fixed share of the people whose lists go to a vendor."""
+    """The identifiers of a fixed share of the people whose lists go to a vendor, normalised."""
     dice = random.Random(0)  # noqa: S311 - the same people every time
     catalogue = Catalogue(runtime.project.settings)
     for activation in _one_a_model(runtime, vendor):
@@ -41,5 +44,6 @@ def _people(catalogue: Catalogue, activation: EffectiveActivation) -> sa.Select[
 def _contact(row: Any, default_region: str | None) -> dict[str, str]:
     email = normal_email(row.get("email"))
     phone = normal_phone(row.get("phone"), row.get("region") or default_region)
-    found = {"email": email, "phone": phone}
-    return {name: value for name, value in found.items() if isinstance(value, str)}
+    others = {name: str(value).strip() for name, value in row.items() if value is not None and name not in ADDRESSES}
+    found = {"email": email, "phone": phone, **others}
+    return {name: value for name, value in found.items() if isinstance(value, str) and value}

@@ -38,7 +38,10 @@ def message_about(activation: str, error: Exception) -> str:
     """The message with the list it is about, which matters where several are delivered, and what to do."""
     message = message_of(error)
     if isinstance(error, ListMissing):
-        message += f" To make it anew: audience-assets sync {activation} --recreate"
+        message += (
+            " It was deleted, or the key is another account's now. If neither is a mistake, make the list anew: "
+            f"audience-assets sync {activation} --recreate"
+        )
     return message if message.startswith(f"{activation}: ") else f"{activation}: {message}"
 
 

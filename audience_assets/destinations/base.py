@@ -15,7 +15,7 @@ else (diff, batch numbers, concurrency, acknowledgement, guards). Nothing here k
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -84,7 +84,10 @@ class Recheck(StrEnum):
 
 @dataclass(slots=True)
 class Issue:
-    """Why a row, or one channel of an accepted row, was not delivered. No personal data in either text."""
+    """Why a row, or one channel or attribute of an accepted row, was not delivered. No personal data in its texts.
+
+    `channel` names the channel, or the attribute at the vendor.
+    """
 
     reason: str
     detail: str | None = None
@@ -225,12 +228,31 @@ class ListService(Protocol):
 
 
 @dataclass(frozen=True)
+class Mapped:
+    """What an activation maps: identifiers and attributes at the vendor, each with its field's type ("text", ...)."""
+
+    identifiers: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MappingFault:
+    """What a service can't do with a mapping. `place` is the setting under `mapping`, e.g. ("fields", "plan")."""
+
+    place: tuple[str, ...]
+    message: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True)
 class ServiceSpec:
     """What a service declares of itself. Read by the project check, the planner and the docs.
 
     `identifiers(options)` are the mapped identifiers in order of preference: the first one a user has is the
     member's ledger key. `required(options)` must be mapped. `tracked(options)` are the mapped columns, besides
     the identifier, whose change is an update at the vendor; `carries_attributes` adds every mapped field.
+    `mapping_faults(settings, options, mapped)` says what else is wrong with a mapping; settings are None where they are
+    not known before the sync.
     """
 
     name: str
@@ -247,6 +269,7 @@ class ServiceSpec:
     channels: Callable[[BaseModel], Sequence[str]]
     connect: Callable[[Connection], ListService]
     optional_identifiers: tuple[str, ...] = ()
+    mapping_faults: Callable[[BaseModel | None, BaseModel, Mapped], Iterable[MappingFault]] | None = None
     # What to know when lists of one account share a channel; None where leaving one never opts out of another.
     shared_opt_out: str | None = None
 
@@ -263,7 +286,7 @@ class Limiter(Protocol):
 
 @dataclass(frozen=True)
 class Connection:
-    """What a service is built from: checked settings and options, the account's limiter, a clock."""
+    """What a service is built from: checked settings and options, the mapping, the account's limiter, a clock."""
 
     settings: BaseModel
     options: BaseModel
@@ -272,6 +295,7 @@ class Connection:
     default_region: str | None
     limiter: Limiter
     now: Callable[[], datetime]
+    mapped: Mapped = field(default_factory=Mapped)
 
 
 @dataclass(frozen=True)

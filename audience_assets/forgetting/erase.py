@@ -21,7 +21,7 @@ from audience_assets.forgetting.proof import write_proof
 from audience_assets.forgetting.search import Person, find_person, user_sources
 from audience_assets.forgetting.subject import Subject
 from audience_assets.runtime import Runtime
-from audience_assets.sync.diff import IN_DOUBT, IN_LIST
+from audience_assets.sync.diff import IN_DOUBT, MAY_BE_LISTED
 from audience_assets.sync.lease import hold_lease
 from audience_assets.sync.recovery import UNFINISHED
 from audience_assets.warehouse.state import State
@@ -29,7 +29,7 @@ from audience_assets.warehouse.state import State
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A list that holds the person, as far as the ledger knows, or may hold them (`in_doubt`)."""
+    """A list that holds the person, as far as the ledger knows, or may hold them (`in_doubt`, `unsure`)."""
 
     activation: str
     list_name: str
@@ -143,7 +143,7 @@ def _listed(connection: Connection, runtime: Runtime, person: Person, lists: Seq
         statuses: set[str] = set()
         if each.ledger is not None:
             status = each.ledger.table.c.status
-            query = sa.select(status).where(_theirs(each.ledger, person), status.in_(IN_LIST))
+            query = sa.select(status).where(_theirs(each.ledger, person), status.in_(MAY_BE_LISTED))
             statuses |= set(connection.scalars(query))
         if each.change is not None and each.activation in unfinished:
             statuses |= {IN_DOUBT} if _count(connection, each.change, _theirs(each.change, person)) else set()

@@ -9,11 +9,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from audience_assets.destinations.base import DestinationType, ServiceSpec
+from audience_assets.destinations.base import DestinationType, Mapped, ServiceSpec
 from audience_assets.project.activations import Activation, ActivationSettings
 from audience_assets.project.activations import Mapping as FieldMapping
 from audience_assets.project.check_consent import check_consent
-from audience_assets.project.check_destinations import check_options
+from audience_assets.project.check_destinations import check_options, known_settings
 from audience_assets.project.check_settings import check_settings
 from audience_assets.project.effective import Merged, merge, only_service, render_list_name, template_mistake
 from audience_assets.project.fields import Fields
@@ -83,7 +83,30 @@ class ActivationCheck:
             self._check_field(model, field, places.at("mapping", "fields", name), attribute=True)
         if mapping.region is not None:
             self._check_field(model, mapping.region, places.at("mapping", "region"))
+        self._check_names(activation, model, spec, options, mapping, places)
         check_consent(self.fields, model, spec, options, merged, places.at)
+
+    def _check_names(
+        self,
+        activation: Activation,
+        model: str,
+        spec: ServiceSpec,
+        options: BaseModel,
+        mapping: FieldMapping,
+        places: ActivationPlaces,
+    ) -> None:
+        """What the service itself says of the mapping at this account."""
+        if spec.mapping_faults is None:
+            return
+
+        def types(names: Mapping[str, str]) -> dict[str, str]:
+            return {name: self.fields.own(model, field, Place.nowhere()) or "text" for name, field in names.items()}
+
+        destination = self.project.destinations[activation.destination]
+        settings = known_settings(destination, self.types[destination.type])
+        mapped = Mapped(types(mapping.identifiers), types(mapping.fields))
+        for fault in spec.mapping_faults(settings, options, mapped):
+            places.at("mapping", *fault.place).report(fault.message, fault.hint)
 
     def _check_field(
         self, model: str, field: str, place: Place, *, identifier: bool = False, attribute: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from audience_assets.destinations.base import DestinationType
 from audience_assets.project.activations import Destination
@@ -80,6 +80,22 @@ def _check_vendor_settings(settings: dict[str, Any], kind: DestinationType, plac
             if mistake.detail["type"] == "missing" and stands_for(str(path[-1]), unknown, model):
                 continue
             place.at(*path).report(*mistake.explained(private=path[:1] in {(key,) for key in kind.secret_fields}))
+
+
+def known_settings(destination: Destination, kind: DestinationType) -> BaseModel | None:
+    """A checked destination's settings. What the environment tells is not known yet: secrets are filled, others unset.
+
+    None if one without a default comes from there.
+    """
+    data = {
+        key: PLACEHOLDER if key in kind.secret_fields else value
+        for key, value in destination.settings.items()
+        if key in kind.secret_fields or env_name(value) is None
+    }
+    try:
+        return kind.settings_model.model_validate(data)
+    except ValidationError:
+        return None
 
 
 def _filled(value: Any, path: KeyPath, from_environment: list[KeyPath]) -> Any:

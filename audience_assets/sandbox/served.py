@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from audience_assets.sandbox.emarsys import EmarsysSandbox
+from audience_assets.sandbox.iterable import EMAIL, HYBRID, USER_ID, IterableSandbox
 from audience_assets.sandbox.klaviyo import KlaviyoSandbox
 from audience_assets.sandbox.vendor import SandboxVendor
 
 ACCOUNT = "sandbox"
-# A person by identifier, "email" and "phone", normalised; who has neither is left out.
+# A person by identifier ("email", "phone", ...), normalised.
 Person = Mapping[str, str]
 
 
@@ -34,6 +35,22 @@ def _klaviyo(key: str, rate_limits: bool) -> Served:
     return Served(vendor, seed, lambda url: {"base_url": url})
 
 
+def _iterable(key: str, rate_limits: bool) -> Served:
+    """A hybrid project; the other types by the key with -email or -user_id behind it."""
+    vendor = IterableSandbox(rate_limits=rate_limits)
+    projects = [vendor.project(ACCOUNT, key=key, project_type=HYBRID)]
+    projects += [
+        vendor.project(f"{ACCOUNT}-{each}", key=f"{key}-{each}", project_type=each) for each in (EMAIL, USER_ID)
+    ]
+    names = {"email": "email", "user_id": "userId"}
+
+    def seed(people: Iterable[Person]) -> int:
+        rows = [{names[kind]: value for kind, value in person.items() if kind in names} for person in people]
+        return max(project.add_users(row for row in rows if row) for project in projects)
+
+    return Served(vendor, seed, lambda url: {"base_url": url, "project_type": HYBRID})
+
+
 def _emarsys(key: str, rate_limits: bool) -> Served:
     vendor = EmarsysSandbox(rate_limits=rate_limits)
     account = vendor.account(ACCOUNT, client=(ACCOUNT, key))
@@ -48,4 +65,4 @@ def _emarsys(key: str, rate_limits: bool) -> Served:
 
 
 # By vendor: from the key that the twin shall know, and whether it keeps to the vendor's rate limits.
-TWINS: Mapping[str, Callable[[str, bool], Served]] = {"klaviyo": _klaviyo, "emarsys": _emarsys}
+TWINS: Mapping[str, Callable[[str, bool], Served]] = {"klaviyo": _klaviyo, "iterable": _iterable, "emarsys": _emarsys}

@@ -3,13 +3,17 @@
 from audience_assets.sync.engine import plan_sync, run_sync
 from audience_assets.sync.guards import GuardTripped
 from audience_assets.sync.history import latest_reconciliations, latest_syncs, open_rejections, rejected_rows
+from audience_assets.sync.kept import KeysChanged, ListMoved, ListNote, list_notes
 from audience_assets.sync.lease import LeaseLost, SyncBusy
 from audience_assets.sync.reconcile import NeverDelivered, Reconciliation, reconcile
 from audience_assets.sync.report import Plan, PlanCounts, Progress, RejectionCount, SyncReport
 
 __all__ = [
     "GuardTripped",
+    "KeysChanged",
     "LeaseLost",
+    "ListMoved",
+    "ListNote",
     "NeverDelivered",
     "Plan",
     "PlanCounts",
@@ -20,6 +24,7 @@ __all__ = [
     "SyncReport",
     "latest_reconciliations",
     "latest_syncs",
+    "list_notes",
     "open_rejections",
     "plan_sync",
     "reconcile",

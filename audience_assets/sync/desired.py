@@ -19,6 +19,7 @@ from audience_assets.warehouse.state import MappedColumn
 BLANKS = " \t\n\v\f\r\N{NO-BREAK SPACE}"
 # People write numbers with these; they carry no meaning.
 PHONE_PUNCTUATION = (" ", "-", ".", "(", ")", "/")
+PHONE = "phone"
 REGION = "region"
 
 
@@ -50,6 +51,11 @@ class Desired:
         sources = zip(self.identifier_kinds, self.identifier_columns, strict=True)
         return sa.or_(*(_is_some(kind, self.values[column]) for kind, column in sources))
 
+    def is_blank(self) -> sa.ColumnElement[bool]:
+        """Whether a user plainly has no identifier: nothing but spaces. Much cheaper, for every row of a diff."""
+        columns = (_text(self.values[column]) for column in self.identifier_columns)
+        return sa.and_(*(sa.func.coalesce(sa.func.trim(column), "") == "" for column in columns))
+
     def joined(self, *, calculated: bool = True) -> sa.Join:
         """Members with their columns; without calculated ones where only identifiers are asked for."""
         clause = self.members.join(self.users, self.key == self.members.c.user_key)
@@ -69,7 +75,7 @@ def normalise(kind: str, column: sa.ColumnElement[Any]) -> sa.ColumnElement[str]
     text = _text(column)
     if kind == "email":
         text = FoldedColumn(text)
-    if kind == "phone":
+    if kind == PHONE:
         for mark in PHONE_PUNCTUATION:
             text = sa.func.replace(text, mark, "")
     return sa.func.nullif(Stripped(text, BLANKS), "", type_=sa.String())
@@ -81,7 +87,7 @@ def _text(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
 
 def _is_some(kind: str, column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
     """A phone of punctuation alone, as a lone dash, is blank."""
-    found = normalise(kind, column) if kind == "phone" else Stripped(_text(column), BLANKS)
+    found = normalise(kind, column) if kind == PHONE else Stripped(_text(column), BLANKS)
     return sa.func.coalesce(found, "", type_=sa.String()) != ""
 
 

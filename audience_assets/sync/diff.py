@@ -18,13 +18,18 @@ from audience_assets.audiences.planning import expect_few_rows
 from audience_assets.destinations.base import Operation, Recheck
 from audience_assets.sync.desired import Desired
 from audience_assets.sync.numbers import DROP, RELINK, Numbering
+from audience_assets.sync.respelled import Phones
+from audience_assets.warehouse.counting import RowCounter, start_counting
 from audience_assets.warehouse.state import ListTables
 
 MEMBER = "member"
 ABSENT = "absent"
 REJECTED = "rejected"
 IN_DOUBT = "in_doubt"
+# Refused, after an earlier answer was lost: no member, but perhaps in the list.
+UNSURE = "unsure"
 IN_LIST = (MEMBER, IN_DOUBT)
+MAY_BE_LISTED = (*IN_LIST, UNSURE)
 # A user with no identifier, or one that another user stands for: what the ledger holds of them may have to go.
 LOST = "lost"
 # A user whose identifier is in the ledger for a smaller key.
@@ -38,6 +43,7 @@ class Differ:
     tables: ListTables
     desired: Desired
     numbering: Numbering
+    phones: Phones | None = None
 
     def write(self, connection: Connection, *, ledger_is_empty: bool) -> int:
         """Fill the change table. Runs in the caller's transaction.
@@ -61,6 +67,8 @@ class Differ:
         self._match_holders(connection, Operation.ADD.value, (held, HELD))
         duplicates += self._drop_held(connection)
         self._insert_moved(connection)
+        if self.phones:
+            self.phones.keep(connection, self.tables.change)
         self._keep_shared_contacts(connection)
         self._delete_lost(connection)
         self._number(connection)
@@ -74,10 +82,11 @@ class Differ:
         connection.execute(self.tables.change.delete().where(self.tables.change.c.operation == LOST))
 
     def _insert(self, connection: Connection, values: dict[str, Any], query: sa.Select[Any], *, after: int = 0) -> None:
-        """Insert rows in the order they come; their number is their place, counted from `after`."""
-        change, number = self.tables.change, sa.func.row_number().over()
+        """Insert rows; they are numbered as they come, from `after` on."""
+        change = self.tables.change
         if connection.dialect.name != "sqlite":
-            values = {"seq": number + after if after else number, **values}
+            start_counting(connection)
+            values = {"seq": RowCounter() + after, **values}
         connection.execute(change.insert().from_select(list(values), query.with_only_columns(*values.values())))
 
     def _wanted_values(self) -> dict[str, Any]:
@@ -102,6 +111,8 @@ class Differ:
             known.c.due != 0,
             *(known.c[name.column].is_distinct_from(desired.values[name.column]) for name in desired.columns),
         )
+        # Nothing of theirs may have changed, but what they were known by counts no more: other channels were chosen.
+        differs |= desired.is_blank() & ~desired.has_identifier()
         fresh = differs & (desired.has_identifier() | known.c.user_key.is_not(None))
         operation = sa.case((desired.has_identifier(), Operation.ADD.value), else_=LOST)
         wanted, gone = {"operation": operation, **self._wanted_values()}, self._gone(known)
@@ -188,7 +199,7 @@ class Differ:
 
     def _gone(self, ledger: sa.FromClause) -> dict[str, Any]:
         """A ledger row as a removal, or as a drop if it never was in the list."""
-        listed = ledger.c.status.in_(IN_LIST)
+        listed = ledger.c.status.in_(MAY_BE_LISTED)
         return {
             "operation": sa.case((listed, Operation.REMOVE.value), else_=DROP),
             "user_key": ledger.c.user_key,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from audience_assets.audiences.stored import expect_computed
 from audience_assets.destinations.base import ListMissing, ListRef, ListService, Operation, Status
 from audience_assets.destinations.limits import floor_seconds
 from audience_assets.errors import AudienceError
@@ -21,6 +22,7 @@ from audience_assets.project.times import parse_duration
 from audience_assets.sync.deliver import Deliverer, Delivery
 from audience_assets.sync.guards import Circumstances, GuardTripped, fingerprint, violations
 from audience_assets.sync.history import count_rejections, last_report, segment_state
+from audience_assets.sync.kept import expect_own_list, kept_lists, renamed
 from audience_assets.sync.lease import Lease, LeaseLost, hold_lease
 from audience_assets.sync.plan import Planner, estimate
 from audience_assets.sync.recovery import DELIVERING, FAILED, PLANNING, journal_of, merge_answers, recover
@@ -53,9 +55,10 @@ def run_sync(
     """Make the destination list equal its audience.
 
     `approve` is the fingerprint of a plan that a guard stopped. `recreate` starts a list anew that was deleted at the
-    vendor. Raises GuardTripped, SyncBusy, LeaseLost or a DestinationError; what was answered until then is kept.
+    vendor, or at the destination that the activation names now. Raises NotComputed, KeysChanged, ListMoved before
+    anything is written; GuardTripped, SyncBusy, LeaseLost or a DestinationError; what was answered until then is kept.
     """
-    return _Run(runtime, activation, as_of, partition, progress).deliver(approve, recreate=recreate)
+    return _Run(runtime, activation, as_of, partition, progress, recreate=recreate).deliver(approve)
 
 
 def _told(error: BaseException | None) -> str | None:
@@ -76,13 +79,22 @@ class _Run:
     as_of: datetime
     partition: str | None
     progress: ProgressCall | None = None
+    recreate: bool = False
 
     def __post_init__(self) -> None:
         self.planner = Planner(self.runtime, self.name, self.as_of)
+        self._expect_ready()
         self.started = self.runtime.now()
         self.clock = time.monotonic()
         self.sync = _sync_id(self.started)
         self.tables: ListTables = self.planner.prepare()
+
+    def _expect_ready(self) -> None:
+        """Refuse what no plan could be right about, while nothing is written."""
+        runtime, activation = self.runtime, self.planner.activation
+        expect_own_list(runtime, activation, recreate=self.recreate)
+        with runtime.engine.connect().execution_options(read_only=True) as connection, connection.begin():
+            expect_computed(connection, runtime.state, runtime.project, [activation.segment])
 
     # -- the two public ways ------------------------------------------------------------------------------------------
 
@@ -91,6 +103,7 @@ class _Run:
         known = self._known_list()
         # What the first sync would adopt, and with which opt-in process, is said before it.
         found = None if known.id else service.find_list(known.name)
+        note = renamed(self._present_name(known, service), self.planner.activation) if known.id else None
         with hold_lease(self.runtime.engine, self.runtime.state.destination_list, self.name) as lease:
             recover(self.planner, self.tables, lease)
             plan = self._plan(lease, service, recount=True)
@@ -99,13 +112,13 @@ class _Run:
                 self._finish(connection, PLANNED, None)
         if found is not None:
             plan = replace(plan, list_exists=True, list_url=found.url, list_facts=found.facts)
-        return replace(plan, sample=rows)
+        return replace(plan, sample=rows, notes=[note] if note else [])
 
-    def deliver(self, approve: str | None, *, recreate: bool) -> SyncReport:
+    def deliver(self, approve: str | None) -> SyncReport:
         service = self.runtime.service(self.name)
         with hold_lease(self.runtime.engine, self.runtime.state.destination_list, self.name) as lease:
             recovered = recover(self.planner, self.tables, lease)
-            if recreate:
+            if self.recreate:
                 self._start_anew(lease, service)
             plan = self._plan(lease, service)
             self._guard(lease, plan, approve)
@@ -209,8 +222,11 @@ class _Run:
     def _ensure_list(self, lease: Lease, service: ListService) -> ListRef:
         known = self._known_list()
         if known.id:
-            return _with_origin(replace(service.get_list(known.id), created=known.created))
-        target = _with_origin(service.ensure_list(known.name))
+            target = _with_origin(replace(service.get_list(known.id), created=known.created))
+            if target.name == known.name:
+                return target
+        else:
+            target = _with_origin(service.ensure_list(known.name))
         registry = self.runtime.state.destination_list
         with self.runtime.engine.begin() as connection:
             lease.assert_held(connection)
@@ -218,6 +234,8 @@ class _Run:
                 registry.update()
                 .where(registry.c.activation == self.name)
                 .values(
+                    destination=self.planner.activation.destination,
+                    service=self.planner.activation.service,
                     vendor_list_id=target.id,
                     name=target.name,
                     url=target.url,
@@ -227,23 +245,26 @@ class _Run:
             )
         return target
 
+    def _present_name(self, known: ListRef, service: ListService) -> str:
+        """The list's name at the vendor, who is asked where the project says another than we know."""
+        return known.name if known.name == self.planner.activation.list_name else service.get_list(known.id).name
+
     def _start_anew(self, lease: Lease, service: ListService) -> None:
-        """The list was deleted at the vendor: forget its members and its id. Refused while the list exists."""
-        known = self._known_list()
-        if not known.id:
+        """Forget the members and the id of a list that was deleted, or is at another destination. Else nothing."""
+        state, registry = self.runtime.state, self.runtime.state.destination_list
+        with self.runtime.engine.begin() as connection:
+            kept = kept_lists(connection, state).get(self.name)
+        if kept is None or (kept.is_for(self.planner.activation) and _exists(service, kept.vendor_list_id)):
             return
-        try:
-            service.get_list(known.id)
-        except ListMissing:
-            registry = self.runtime.state.destination_list
-            with self.runtime.engine.begin() as connection:
-                lease.assert_held(connection)
-                connection.execute(self.tables.ledger.delete())
-                connection.execute(
-                    registry.update()
-                    .where(registry.c.activation == self.name)
-                    .values(vendor_list_id=None, name=None, url=None, facts=None, sizes=None)
-                )
+        with self.runtime.engine.begin() as connection:
+            lease.assert_held(connection)
+            connection.execute(self.tables.ledger.delete())
+            connection.execute(state.rejection.delete().where(state.rejection.c.activation == self.name))
+            connection.execute(
+                registry.update()
+                .where(registry.c.activation == self.name)
+                .values(vendor_list_id=None, name=None, url=None, facts=None, sizes=None)
+            )
 
     def _send(self, lease: Lease, service: ListService, target: ListRef, plan: Plan) -> Delivery:
         sync = self.runtime.state.sync
@@ -360,3 +381,11 @@ class _Run:
 def _with_origin(target: ListRef) -> ListRef:
     """A list found by its id looks adopted; we know who made it."""
     return replace(target, facts={**target.facts, "adopted": "no" if target.created else "yes"})
+
+
+def _exists(service: ListService, list_id: str) -> bool:
+    try:
+        service.get_list(list_id)
+    except ListMissing:
+        return False
+    return True

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from audience_assets.destinations.base import Operation, Recheck, Status
 from audience_assets.sync.acknowledge import DONE, FOLDED, Journal
-from audience_assets.sync.diff import ABSENT, IN_DOUBT, MEMBER, REJECTED
+from audience_assets.sync.diff import ABSENT, IN_DOUBT, MEMBER, REJECTED, UNSURE
 from audience_assets.sync.numbers import DROP, LEDGER_ONLY, RELINK
 from audience_assets.warehouse.column_types import UtcDateTime
 from audience_assets.warehouse.state import ListTables
@@ -36,6 +36,7 @@ def merge(connection: Connection, journal: Journal) -> dict[tuple[str, str], int
         counts = {(str(row[0]), str(row[1])): int(row[2]) for row in rows}
         if connection.scalar(sa.select(sa.exists().select_from(tables.ledger))):
             _update_known(connection, tables, answers)
+            _leave_open(connection, tables, answers, counts)
             _remove_gone(connection, tables, answers)
         known = sa.exists().where(tables.ledger.c.identifier == answers.c.identifier)
         _insert_new(connection, tables, answers, ~known)
@@ -96,12 +97,16 @@ def _answers(journal: Journal, changes: sa.Join) -> sa.Subquery:
 
 
 def _status(answers: sa.FromClause, present: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
-    """A member's standing after an answer. A refused update leaves the member in the list."""
+    """A member's standing after an answer. A refused update leaves the member in the list.
+
+    Whoever may be in the list since an answer was lost still may be when a later try is refused.
+    """
     return sa.case(
         (answers.c.operation == RELINK, present),
         (answers.c.answer == Status.ACCEPTED.value, MEMBER),
         (answers.c.answer == Status.ABSENT.value, ABSENT),
         (answers.c.operation == Operation.UPDATE.value, MEMBER),
+        ((answers.c.answer == Status.REJECTED.value) & present.in_((IN_DOUBT, UNSURE)), UNSURE),
         (answers.c.answer == Status.REJECTED.value, REJECTED),
         else_=IN_DOUBT,
     )
@@ -131,9 +136,23 @@ def _update_known(connection: Connection, tables: ListTables, answers: sa.Subque
             synced_at=sa.case((relinked, ledger.c.synced_at), else_=answers.c.answered_at),
         )
     )
-    connection.execute(ledger.update().where(same, open_update).values(recheck=Recheck.NEXT_SYNC.value, due=1))
-    open_removal = (answers.c.operation == Operation.REMOVE.value) & (answers.c.answer == Status.RETRY.value)
-    connection.execute(ledger.update().where(same, open_removal).values(status=IN_DOUBT, due=1))
+
+
+def _leave_open(
+    connection: Connection, tables: ListTables, answers: sa.Subquery, counts: dict[tuple[str, str], int]
+) -> None:
+    """Members whose update or removal is not decided are looked at by the next plan."""
+    ledger = tables.ledger
+    marks = {
+        Operation.UPDATE.value: {"recheck": Recheck.NEXT_SYNC.value},
+        Operation.REMOVE.value: {"status": IN_DOUBT},
+    }
+    for operation, mark in marks.items():
+        # A statement that finds nobody would still read the ledger.
+        if counts.get((operation, Status.RETRY.value)):
+            is_open = (answers.c.operation == operation) & (answers.c.answer == Status.RETRY.value)
+            theirs = (ledger.c.identifier == answers.c.identifier) & is_open
+            connection.execute(ledger.update().where(theirs).values(due=1, **mark))
 
 
 def _remove_gone(connection: Connection, tables: ListTables, answers: sa.Subquery) -> None:

@@ -27,10 +27,11 @@ from audience_assets.project.activations import EffectiveActivation
 from audience_assets.project.models import FieldType
 from audience_assets.project.service_options import only_channel
 from audience_assets.sync.acknowledge import PLANNED
-from audience_assets.sync.desired import Desired, mapped_fields, normalise, wanted_columns
-from audience_assets.sync.diff import ABSENT, IN_DOUBT, IN_LIST, REJECTED, Differ
+from audience_assets.sync.desired import PHONE, REGION, Desired, mapped_fields, normalise, wanted_columns
+from audience_assets.sync.diff import ABSENT, IN_DOUBT, IN_LIST, REJECTED, UNSURE, Differ
 from audience_assets.sync.numbers import DELIVERED, Numbering
 from audience_assets.sync.report import PlanCounts
+from audience_assets.sync.respelled import Phones
 from audience_assets.warehouse.state import (
     ListTables,
     MappedColumn,
@@ -142,6 +143,12 @@ class Planner:
             tracked_columns=tuple(by_attribute[name] for name in tracked if name in by_attribute),
         )
 
+    def _phones(self, tables: ListTables) -> Phones | None:
+        by_attribute = {column.attribute: column for column in tables.columns}
+        if PHONE not in by_attribute:
+            return None
+        return Phones(by_attribute[PHONE], by_attribute.get(REGION), self.activation.mapping.default_region)
+
     @cached_property
     def numbering(self) -> Numbering:
         return Numbering(self.runtime.spec(self.name).batch_sizes)
@@ -161,7 +168,7 @@ class Planner:
             rejection = self.runtime.state.rejection
             own = sa.select(rejection).where(rejection.c.activation == self.name).subquery("own_rejections")
             reopen_refused(connection, tables.ledger, own, source, self.channels, self._event_time)
-        differ = Differ(tables, desired, self.numbering)
+        differ = Differ(tables, desired, self.numbering, self._phones(tables))
         duplicates = differ.write(connection, ledger_is_empty=not before)
         ranges = self._ranges(connection, tables, one_operation=not before)
         operations = {operation: rows for operation, (rows, _, _) in ranges.items()}
@@ -273,7 +280,7 @@ class Planner:
     ) -> PlanCounts:
         users = connection.scalar(sa.select(sa.func.count()).select_from(desired.members)) or 0
         added = operations.get(Operation.ADD, 0)
-        again = sum(before.get(status, 0) for status in (ABSENT, REJECTED, IN_DOUBT))
+        again = sum(before.get(status, 0) for status in (ABSENT, REJECTED, UNSURE, IN_DOUBT))
         retry = self._count_retries(connection, tables) if added and again else 0
         return PlanCounts(
             audience_users=users,

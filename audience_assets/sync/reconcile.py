@@ -24,7 +24,8 @@ from sqlalchemy.engine import Connection
 from audience_assets.audiences.planning import expect_large_joins
 from audience_assets.destinations.base import ListRef, Recheck
 from audience_assets.errors import AudienceError
-from audience_assets.sync.diff import ABSENT, IN_DOUBT, IN_LIST, MEMBER
+from audience_assets.sync.diff import ABSENT, IN_DOUBT, IN_LIST, MAY_BE_LISTED, MEMBER
+from audience_assets.sync.kept import expect_own_list
 from audience_assets.sync.lease import Lease, hold_lease
 from audience_assets.sync.plan import Planner
 from audience_assets.sync.recovery import count_anew, recover
@@ -62,7 +63,8 @@ class Reconciliation:
     missing: int  # the ledger has them, the vendor's list no longer
     unconfirmed: int
     undecided: int
-    not_ours: int  # in the vendor's list, and we did not add them
+    not_ours: int  # in the vendor's list, and no row of the ledger stands for them
+    asked_by_us: int  # part of them: opted in by us, and gone from the segment before they were in the list
     applied: bool
     seconds: float
 
@@ -81,10 +83,11 @@ def reconcile(
 ) -> Reconciliation:
     """Compare the vendor's list with the ledger; `apply` opens the missing members again, in the ledger alone.
 
-    Who was delivered within `settling` is not judged. Raises SyncBusy while a sync runs, NeverDelivered,
+    Who was delivered within `settling` is not judged. Raises SyncBusy while a sync runs, NeverDelivered, ListMoved,
     ListMissing or another DestinationError.
     """
     started, planner = time.monotonic(), Planner(runtime, activation)
+    expect_own_list(runtime, planner.activation)
     tables = planner.prepare()
     with hold_lease(runtime.engine, runtime.state.destination_list, activation) as lease:
         recover(planner, tables, lease)
@@ -139,8 +142,9 @@ class _Comparison:
         """Count, change the ledger if asked to, and record it; the caller commits."""
         lease.assert_held(connection)
         expect_large_joins(connection)
-        self.remote.match(connection, self.tables.ledger, IN_LIST)
+        self.remote.match(connection, self.tables.ledger, MAY_BE_LISTED)
         at_vendor, not_ours = self.remote.counts(connection)
+        state = self.planner.runtime.state
         counts = self._count(connection)
         if apply:
             self._apply(connection)
@@ -152,10 +156,11 @@ class _Comparison:
             at_vendor=at_vendor,
             **{name: counts.get(name, 0) for name in (IN_BOTH, MISSING, UNCONFIRMED, UNDECIDED)},
             not_ours=not_ours,
+            asked_by_us=self.remote.asked_by_us(connection, state.consent_log, self.planner.name),
             applied=apply,
             seconds=round(time.monotonic() - started, 3),
         )
-        table = self.planner.runtime.state.reconciliation
+        table = state.reconciliation
         values = {column.name: getattr(found, column.name) for column in table.columns}
         connection.execute(table.insert().values(**values))
         return found

@@ -17,10 +17,10 @@ PLANNING, DELIVERING, FAILED = "planning", "delivering", "failed"
 UNFINISHED = (PLANNING, DELIVERING)
 
 
-def journal_of(planner: Planner, tables: ListTables, sync: str) -> Journal:
-    """The durable record of one sync of the planner's list."""
+def journal_of(planner: Planner, tables: ListTables, sync: str, destination: str | None = None) -> Journal:
+    """The durable record of one sync of the planner's list, of an earlier one maybe at another destination."""
     runtime = planner.runtime
-    destination = planner.activation.destination
+    destination = destination or planner.activation.destination
     return Journal(runtime.state, tables, planner.numbering, sync, planner.name, destination, runtime.now)
 
 
@@ -29,13 +29,14 @@ def recover(planner: Planner, tables: ListTables, lease: Lease) -> int:
 
     Returns how many members that leaves in doubt.
     """
-    runtime, sync = planner.runtime, planner.runtime.state.sync
+    runtime, sync, registry = planner.runtime, planner.runtime.state.sync, planner.runtime.state.destination_list
     with runtime.engine.begin() as connection:
         lease.assert_held(connection)
+        where = connection.scalar(sa.select(registry.c.destination).where(registry.c.activation == planner.name))
         query = sa.select(sync.c.id).where(sync.c.activation == planner.name, sync.c.state.in_(UNFINISHED))
         opened = 0
         for unfinished in list(connection.scalars(query)):
-            opened += journal_of(planner, tables, unfinished).leave_open(connection)
+            opened += journal_of(planner, tables, unfinished, where).leave_open(connection)
             merge_answers(connection, planner, tables, unfinished)
             connection.execute(
                 sync.update()

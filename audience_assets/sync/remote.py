@@ -22,6 +22,7 @@ from audience_assets.sync.desired import normalise
 from audience_assets.warehouse.json_rows import encode_rows, json_rows
 
 CHUNK = 5_000
+SUBSCRIBED, UNSUBSCRIBED = "subscribed", "unsubscribed"
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,22 @@ class Remote:
         every = connection.scalar(sa.select(sa.func.count(self.members.c.vendor_id.distinct()))) or 0
         ours = connection.scalar(sa.select(sa.func.count(self.known.c.vendor_id.distinct()))) or 0
         return every, every - ours
+
+    def asked_by_us(self, connection: Connection, consent_log: sa.Table, activation: str) -> int:
+        """How many members no ledger row stands for, though the last consent that this list wrote of them opted in."""
+        remote, log = self.members, consent_log
+        moments = {
+            status: sa.func.max(sa.case((log.c.status == status, log.c.logged_at)))
+            for status in (SUBSCRIBED, UNSUBSCRIBED)
+        }
+        opted_in, opted_out = moments.values()
+        asked = sa.select(log.c.identifier).where(log.c.activation == activation).group_by(log.c.identifier)
+        asked = asked.having(opted_in.is_not(None), sa.or_(opted_out.is_(None), opted_in > opted_out))
+        invited = asked.subquery("invited")
+        among = sa.or_(*(remote.c[kind].in_(sa.select(invited.c.identifier)) for kind in self.kinds))
+        ours = remote.outerjoin(self.known, self.known.c.vendor_id == remote.c.vendor_id)
+        query = sa.select(sa.func.count(remote.c.vendor_id.distinct())).select_from(ours)
+        return int(connection.scalar(query.where(self.known.c.vendor_id.is_(None), among)) or 0)
 
     def lists(self, ledger: sa.Table) -> sa.ColumnElement[bool]:
         """Whether the vendor's list has the member of a ledger row."""

@@ -44,6 +44,7 @@ class Plan:
     list_url: str | None = None
     list_exists: bool = False
     sample: list[dict[str, Any]] = field(default_factory=list)  # operation and identifier; only for `plan`
+    notes: list[str] = field(default_factory=list)  # what a person may want to decide; only for `plan`
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from audience_assets.warehouse.column_types import FIELD_TYPES, KEY_TYPES, UtcDa
 
 # Grows with every column that is added below, so that older states get it. Such a column may be NULL: in rows from
 # before it is.
-VERSION = 3
+VERSION = 4
 # Postgres cuts names at 63 bytes; a longer name keeps its start and gets a hash.
 MAX_NAME = 60
 
@@ -179,6 +179,7 @@ class State:
             sa.Column("undecided", sa.BigInteger, nullable=False),
             sa.Column("not_ours", sa.BigInteger, nullable=False),
             sa.Column("applied", sa.Boolean, nullable=False),
+            sa.Column("asked_by_us", sa.BigInteger),
         )
         # Proofs of erasure: whom they are about can be checked, not read.
         self.forgotten = self._table(

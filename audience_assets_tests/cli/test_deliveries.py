@@ -229,3 +229,43 @@ def test_no_command_prints_the_key(run: Run, vendor: Vendor) -> None:
             result = run(*command, *more)
             assert result.exit_code == 0, (command, result.output)
             assert KEY not in result.output, command
+
+
+def test_a_list_without_an_activation_is_told_of_and_fails_nothing(run: Run, vendor: Vendor, project: Path) -> None:
+    run("sync", "vips")
+    (project / "activations/vips.yaml").unlink()
+    row = status_of(run, "vips")
+    assert "'VIPs' at klaviyo is kept by no activation any more" in row["note"] and row["members"] > 0
+    shown = run("status")
+    assert shown.exit_code == 0 and "vips: the list 'VIPs' at klaviyo is kept by no activation" in shown.stdout
+    for arguments in ([], ["newsletter"]):
+        results = answer(run("doctor", *arguments, "--json"))
+        [found] = [each for each in results if each["check"] == "list without activation"]
+        assert (found["subject"], found["ok"], found["warning"]) == ("vips", True, True)
+
+
+def test_a_new_name_for_a_list_is_a_note_of_the_plan(run: Run, vendor: Vendor, project: Path) -> None:
+    run("sync", "vips")
+    assert "Note:" not in run("plan", "vips").stdout
+    (project / "activations/vips.yaml").write_text("segment: vips\ndestination: klaviyo\nlist_name: Best\n")
+    shown = run("plan", "vips").stdout
+    assert "Note: the project names its list 'Best', but the one it keeps at klaviyo is 'VIPs'" in shown
+    assert "'Best'" in status_of(run, "vips")["note"]
+    [found] = [each for each in answer(run("doctor", "vips", "--json")) if each["check"] == "list name"]
+    assert found["warning"]
+
+
+def test_another_destination_is_refused_until_it_is_said_again(run: Run, vendor: Vendor, project: Path) -> None:
+    run("sync", "vips")
+    text = (project / "destinations.yaml").read_text()
+    with (project / "destinations.yaml").open("a") as file:
+        file.write(text.partition("destinations:\n")[2].replace("klaviyo:", "abroad:", 1))
+    (project / "activations/vips.yaml").write_text("segment: vips\ndestination: abroad\nlist_name: VIPs abroad\n")
+    for command in ("plan", "sync", "reconcile"):
+        stopped = run(command, "vips")
+        assert stopped.exit_code == 1
+        assert stopped.stderr.startswith("vips: its list 'VIPs'") and "is at klaviyo" in stopped.stderr
+    assert "vips: its list 'VIPs'" in run("status").stdout
+    assert [each.name for each in vendor.account.lists] == ["VIPs"]
+    assert run("sync", "vips", "--recreate").exit_code == 0
+    assert [each.name for each in vendor.account.lists] == ["VIPs", "VIPs abroad"]

@@ -66,6 +66,16 @@ def test_the_sandbox_serves_until_it_is_stopped(project: Path, number: signal.Si
 
 
 def test_the_sandbox_serves_several_vendors(project: Path) -> None:
+    with started(
+        "sandbox", "klaviyo", "iterable", "--project", str(project), "--port", "0", "--key", "hush"
+    ) as process:
+        url = read_until(process, r"Iterable sandbox: base_url: (\S+), project_type: hybrid")[1]
+        for key in ("hush", "hush-email", "hush-user_id"):
+            lists = requests.get(f"{url}/api/lists", headers={"Api-Key": key}, timeout=PATIENCE)
+            assert lists.json() == {"lists": []}
+
+
+def test_the_sandbox_gives_tokens_for_emarsys(project: Path) -> None:
     with started("sandbox", "klaviyo", "emarsys", "--project", str(project), "--port", "0", "--key", "hush") as process:
         token_url = read_until(process, r"Emarsys sandbox: .*token_url: (\S+), client_id: sandbox")[1]
         form = {"grant_type": "client_credentials"}

@@ -53,10 +53,31 @@ class Shop:
 
     def take_off(self, *emails: str) -> None:
         """Remove contacts from the list in Klaviyo's own way, which leaves their consent alone."""
-        found = [profile for profile in self.account.members(self.list_id) if profile.email in emails]
-        rows = [{"type": "profile", "id": profile.id} for profile in found]
+        found = [profile.id for profile in self.account.members(self.list_id) if profile.email in emails]
+        self._by_hand("DELETE", *found)
+
+    def put_on(self, *profile_ids: str) -> None:
+        """Add contacts to the list without a word about consent."""
+        self._by_hand("POST", *profile_ids)
+
+    def _by_hand(self, method: str, *profile_ids: str) -> None:
+        rows = [{"type": "profile", "id": each} for each in profile_ids]
         url = f"{self.sandbox.url}/api/lists/{self.list_id}/relationships/profiles"
-        requests.delete(url, json={"data": rows}, headers=HAND, timeout=10).raise_for_status()
+        requests.request(method, url, json={"data": rows}, headers=HAND, timeout=10).raise_for_status()
+
+    def ledger(self) -> set[str]:
+        """Identifiers that the ledger holds."""
+        state = self.runtime.state
+        table = sa.table(state.table_name(f"list_{ACTIVATION}"), sa.column("identifier"), schema=state.metadata.schema)
+        with self.runtime.engine.begin() as connection:
+            return set(connection.scalars(sa.select(table.c.identifier)))
+
+    def leave(self, email: str) -> None:
+        """Somebody leaves the segment."""
+        segment = self.runtime.state.segment("vips", "integer")
+        user = sa.select(USERS.c.id).where(USERS.c.email == email).scalar_subquery()
+        with self.runtime.engine.begin() as connection:
+            connection.execute(segment.delete().where(segment.c.user_key == user))
 
     def status(self, email: str) -> str:
         consent = self.account.consent(email)

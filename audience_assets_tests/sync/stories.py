@@ -26,6 +26,7 @@ from audience_assets.sync import (
 from audience_assets.sync.lease import hold_lease
 from audience_assets_tests.sync.declared import GUEST_CHOICES, GUESTS, PURCHASES, open_bakery
 from audience_assets_tests.sync.fragile import DEAD_PROCESS, Killed
+from audience_assets_tests.sync.live_list import live_lists
 from audience_assets_tests.sync.vendor import PlainVendor, now, plain_destination
 from audience_assets_tests.sync.world import Person, World, make_world
 
@@ -173,3 +174,18 @@ def life_of_a_declared_list(folder: Path, engine: sa.Engine) -> None:
 
 def _choose(bakery: Any, number: int, guest: int, status: str, at: datetime) -> None:
     bakery.insert(GUEST_CHOICES, {"id": number, "guest": guest, "channel": "email", "status": status, "chosen_at": at})
+
+
+def life_of_a_number(folder: Path, engine: sa.Engine) -> None:
+    """Its spelling changes, and then its owner is known by an e-mail address."""
+    with live_lists(folder, lambda _: engine) as make:
+        shop = make("email", "sms")
+        shop.choose("email", "sms", default_region="US")
+        shop.account.add_profiles([{"email": "ann@example.com", "phone_number": "+12025550101"}])
+        for email, phone in ((None, "+12025550101"), (None, "(202) 555-0101"), ("ann@example.com", "2025550101")):
+            shop.users({1: {"email": email, "phone": phone}})
+            shop.settle()
+        shop.account.add_profiles([{"email": "bob@example.com"}])
+        shop.users({1: {"email": "bob@example.com", "phone": "2025550101"}})
+        shop.settle()
+        assert len(shop.ledger()) == 1

@@ -20,7 +20,7 @@ from audience_assets.warehouse.engine import open_warehouse
 from audience_assets.warehouse.state import State
 from audience_assets.warehouse.unpackaged import unpackaged
 from audience_assets_tests.sync.recorded import Recording, recording
-from audience_assets_tests.sync.stories import life_of_a_declared_list, life_of_a_list
+from audience_assets_tests.sync.stories import life_of_a_declared_list, life_of_a_list, life_of_a_number
 
 DIALECTS = ("snowflake", "bigquery", "redshift")
 
@@ -28,7 +28,7 @@ DIALECTS = ("snowflake", "bigquery", "redshift")
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     with recording() as found:
-        for story in (life_of_a_list, life_of_a_declared_list):
+        for story in (life_of_a_list, life_of_a_declared_list, life_of_a_number):
             folder = tmp_path_factory.mktemp(story.__name__)
             engine = open_warehouse(f"duckdb:///{folder / 'warehouse.duckdb'}")
             story(folder, engine)

@@ -99,3 +99,34 @@ def test_who_never_confirmed_is_not_asked_again(tmp_path: Path, sandbox: Sandbox
     again = shop.reconcile()
     assert (again.missing, shop.sync().state) == (0, "unchanged"), "one question is enough"
     shop.runtime.close()
+
+
+def test_who_confirms_after_leaving_the_segment_is_counted_as_asked_by_us(tmp_path: Path, sandbox: Sandbox) -> None:
+    sandbox.klaviyo.account("demo", key=KEY).create_list(LIST_NAME, "double_opt_in")
+    shop = open_shop(tmp_path, sandbox)
+    shop.sync()
+    shop.account.confirm(BOB)
+    shop.leave(ANN)
+    shop.leave(BOB)
+    # Once what we asked for can't be on its way to the list any more.
+    shop.runtime.now = lambda: datetime.now(UTC) + timedelta(hours=2)
+    assert shop.sync().state == "delivered"
+    assert ANN not in shop.ledger(), "she is not in the list, and nothing was sent of her"
+    shop.account.confirm(ANN)
+    shop.account.add_profiles([{"email": "dee@shop-customers.com", "lists": [shop.list_id]}])
+    found = shop.reconcile()
+    assert shop.members() == {ANN, "dee@shop-customers.com"}
+    assert (found.not_ours, found.asked_by_us) == (2, 1)
+    assert shop.sync().state == "unchanged", "she chose to be there"
+    shop.runtime.close()
+
+
+def test_who_left_and_came_back_by_a_form_was_not_asked_by_us(shop: Shop) -> None:
+    shop.leave(ANN)
+    shop.runtime.now = lambda: datetime.now(UTC) + timedelta(hours=2)
+    assert shop.sync().removed == 1
+    profile = shop.account.find(ANN)
+    assert profile is not None
+    shop.put_on(profile.id)
+    found = shop.reconcile()
+    assert (found.not_ours, found.asked_by_us) == (1, 0)

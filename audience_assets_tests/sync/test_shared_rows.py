@@ -41,3 +41,22 @@ def test_each_of_two_open_rows_is_removed_once(build: Callable[[str], World], ki
     wanted = {"d@x.com"} | ({address} if address else set())
     assert (set(world.vendor.held()), set(world.ledger())) == (wanted, wanted)
     assert world.sync().state == "unchanged"
+
+
+@pytest.mark.parametrize("kind", WAREHOUSES)
+def test_whoever_may_be_in_the_list_is_taken_out_though_a_later_try_was_refused(
+    build: Callable[[str], World], kind: str
+) -> None:
+    world = build(kind)
+    ann, bob = ("ann@x.com", None, 1), ("bob@x.com", None, 2)
+    world.set_people({1: ann, 2: bob}, (1,))
+    interrupt(world, 1)
+    world.sync()
+    assert (world.ledger(), set(world.vendor.held())) == ({"ann@x.com": "in_doubt"}, {"ann@x.com"})
+    world.vendor.refuse("ann@x.com")
+    world.set_people({1: ann, 2: bob}, (1, 2))
+    refused = world.sync()
+    assert (refused.rejected, refused.members_after) == (1, 1)
+    world.set_people({1: ann, 2: bob}, (2,))
+    world.sync()
+    assert (world.ledger(), set(world.vendor.held())) == ({"bob@x.com": "member"}, {"bob@x.com"})

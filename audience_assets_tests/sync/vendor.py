@@ -108,6 +108,10 @@ class PlainVendor:
             db.execute("DELETE FROM list")
             db.execute("DELETE FROM member")
 
+    def rename_list(self, old: str, new: str) -> None:
+        with self._db() as db:
+            db.execute("UPDATE list SET name = ? WHERE name = ?", (new, old))
+
     # -- the interface --------------------------------------------------------------------------------------------
 
     def check(self, list_name: str | None = None) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from audience_assets.cli.session import Session
 from audience_assets.errors import AudienceError
 from audience_assets.project.cautions import find_cautions
 from audience_assets.runtime import Runtime
+from audience_assets.sync import list_notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,9 @@ def _results(runtime: Runtime, activations: list[str]) -> Iterator[Result]:
     for caution in find_cautions(runtime.project, runtime.destinations):
         if set(caution.activations) & set(activations):
             yield Result("lists", caution.check, True, caution.message, warning=True)
+    for note in list_notes(runtime):
+        if note.activation in activations or note.activation not in runtime.project.activations:
+            yield Result(note.activation, note.check, True, note.message, warning=True)
 
 
 def _model(runtime: Runtime, catalogue: Catalogue, name: str) -> Result:

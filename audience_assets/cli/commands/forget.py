@@ -91,7 +91,7 @@ def _summary(found: Erasure) -> Iterator[str | Table]:
     for each in found.listed:
         yield (
             f"{'Still' if found.erased else 'Now'} in the list of {each.activation} ({each.list_name}"
-            f"{', in doubt' if each.status == 'in_doubt' else ''}){f': {each.url}' if each.url else ''}"
+            f"{', in doubt' if each.status != 'member' else ''}){f': {each.url}' if each.url else ''}"
         )
     yield from _warnings(found)
     if found.rows and not found.erased and not found.listed:

@@ -77,6 +77,8 @@ def _show(session: Session, plan: Plan) -> None:
     if plan.sample:
         cells = [(str(row["operation"]), str(row["identifier"])) for row in plan.sample]
         session.say(table("for example", ("operation", "identifier"), cells))
+    for note in plan.notes:
+        session.say(f"Note: {note}")
     for violation in plan.violations:
         session.say(f"Guard: {violation}")
     if plan.fingerprint:

@@ -78,6 +78,7 @@ def _summary(found: Reconciliation) -> Iterator[str | Table]:
         ("ours, not confirmed yet", found.unconfirmed),
         ("ours, undecided or just delivered", found.undecided),
         ("in the list, not ours (they stay)", found.not_ours),
+        *([("  of these opted in by us before they left", found.asked_by_us)] if found.asked_by_us else []),
     ]
     yield table(None, ("", "members"), [(words, f"{number:,}") for words, number in rows], numbers="members")
     if found.missing and found.applied:

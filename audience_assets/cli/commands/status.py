@@ -8,7 +8,7 @@ from audience_assets.cli.codes import Code
 from audience_assets.cli.declare import declare
 from audience_assets.cli.session import Session
 from audience_assets.cli.words import count, moment, table
-from audience_assets.sync import latest_reconciliations, latest_syncs
+from audience_assets.sync import latest_reconciliations, latest_syncs, list_notes
 
 COLUMNS = ("activation", "list", "state", "when", "members", "added", "removed", "rejected", "absent")
 COMPARED = ("reconciled", "missing", "not ours")
@@ -19,12 +19,18 @@ BAD_STATES = frozenset({"failed", "blocked"})
 def command(session: Session) -> Code:
     """Show what each list holds, how its last sync went, and what its last `reconcile` found.
 
+    Lists that no activation keeps any more are shown while they have members.
     Fails (1) when the last sync of any list failed or was stopped by a guard.
     """
     with session.runtime() as runtime:
-        syncs, compared = latest_syncs(runtime), latest_reconciliations(runtime)
+        syncs, compared, notes = latest_syncs(runtime), latest_reconciliations(runtime), list_notes(runtime)
         lists = {name: effective.list_name for name, effective in runtime.project.effective.items()}
-    rows = [_row(name, list_name, syncs.get(name), compared.get(name)) for name, list_name in lists.items()]
+    # Lists without an activation have a line, too: people are in them.
+    lists.update({note.activation: "" for note in notes if note.activation not in lists})
+    told = {note.activation: note.message for note in notes}
+    rows = [
+        _row(name, list_name, syncs.get(name), compared.get(name), told.get(name)) for name, list_name in lists.items()
+    ]
     if session.as_json:
         session.answer(rows)
     else:
@@ -35,11 +41,13 @@ def command(session: Session) -> Code:
         for row in rows:
             if row["error"]:
                 session.say(f"{row['activation']}: {row['error']}")
+            if row["note"]:
+                session.say(f"{row['activation']}: {row['note']}")
     return Code.FAILED if any(row["state"] in BAD_STATES for row in rows) else Code.OK
 
 
 def _row(
-    activation: str, list_name: str, sync: dict[str, Any] | None, compared: dict[str, Any] | None
+    activation: str, list_name: str, sync: dict[str, Any] | None, compared: dict[str, Any] | None, note: str | None
 ) -> dict[str, Any]:
     sync = sync or {}
     report = sync.get("report") or {}
@@ -54,6 +62,7 @@ def _row(
         **figures,
         "error": sync.get("error"),
         "reconciled": compared,
+        "note": note,
     }
 
 

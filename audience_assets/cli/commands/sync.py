@@ -25,7 +25,7 @@ from audience_assets.sync import SyncReport, run_sync
     click.argument("activations", nargs=-1),
     click.option("--all", "every", is_flag=True, help="Every activation of the project."),
     click.option("--approve", metavar="PLAN", help="Let the plan through that a guard stopped, by its fingerprint."),
-    click.option("--recreate", is_flag=True, help="Start a list anew that was deleted at the vendor."),
+    click.option("--recreate", is_flag=True, help="Start a list anew that was deleted, or whose destination changed."),
     click.option("--refresh/--no-refresh", "fresh", default=True, help="Compute the segment first. On by default."),
 )
 def command(

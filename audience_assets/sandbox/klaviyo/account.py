@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from audience_assets.sandbox.agenda import Agenda
 from audience_assets.sandbox.klaviyo import subscriptions
 from audience_assets.sandbox.klaviyo.consents import (
     EMAIL,
@@ -19,7 +20,7 @@ from audience_assets.sandbox.klaviyo.consents import (
     ConsentChange,
     ConsentState,
 )
-from audience_assets.sandbox.klaviyo.jobs import Agenda, Job
+from audience_assets.sandbox.klaviyo.jobs import Job
 from audience_assets.sandbox.klaviyo.lists import SINGLE, KlaviyoList
 from audience_assets.sandbox.klaviyo.profiles import Profile, Profiles
 from audience_assets.sandbox.klaviyo.seeding import add_profile

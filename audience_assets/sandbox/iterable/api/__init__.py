@@ -1,0 +1,1 @@
+"""The operations, by the part of Iterable that they belong to."""
