@@ -56,9 +56,8 @@ FAULTS = st.sampled_from(
         Action.CHALLENGE,
     ]
 )
-STRUCK = st.sampled_from(["*", "remove*", "add*", "token", "add*", "remove*", "createContactList", "verify*", "listContact*"])
+STRUCK = st.sampled_from(["*", "remove*", "add*", "token", "add*", "remove*", "create*", "verify*", "list*"])
 FOREIGN = ("foreign@y.com", "e@x.com")
-WRITING = ("addContactsToContactList", "removeContactsFromContactList", "createContactList")
 MOST_SYNCS = 3
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 SETTINGS = settings(max_examples=500 if THOROUGH else 10, stateful_step_count=40 if THOROUGH else 20)
