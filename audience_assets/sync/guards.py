@@ -48,7 +48,7 @@ def violations(guard: Guard, counts: PlanCounts, circumstances: Circumstances) -
         found.append(f"the audience has {users} users, fewer than min_size {guard.min_size}")
     if not before and circumstances.members_last_reported:
         found.append(
-            f"the ledger is empty although the last sync left {circumstances.members_last_reported} members in the list"
+            f"the ledger holds no members although the last sync left {circumstances.members_last_reported} in the list"
         )
     if before and _percent(counts.remove, before) > guard.max_removed_percent:
         found.append(

@@ -244,7 +244,7 @@ def test_a_lost_ledger_is_not_a_list_of_entrants(build: MakeWorld) -> None:
     with world.runtime.engine.begin() as connection:
         name, schema = world.runtime.state.table_name("list_vips"), world.runtime.state.metadata.schema
         connection.execute(sa.table(name, schema=schema).delete())
-    with pytest.raises(GuardTripped, match="ledger is empty although"):
+    with pytest.raises(GuardTripped, match="ledger holds no members although"):
         world.sync()
 
 
