@@ -83,6 +83,15 @@ class DotdigitalClient:
         body = self._send(self._first, calls.ACCOUNT_INFO, "GET", "/v2/account-info").json()
         return {str(each.get("name")): str(each.get("value") or "") for each in body.get("properties") or ()}
 
+    def server_time(self) -> datetime | None:
+        """Dotdigital's clock; None where its text is no time."""
+        text = self._call(calls.SERVER_TIME, "GET", "/v2/server-time").content.decode(errors="replace").strip(' "\r\n')
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            return None
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
     def region(self) -> str:
         """The account's own address; asked for once."""
         self._home()
@@ -201,7 +210,7 @@ class DotdigitalClient:
     def _send(
         self, http: HttpClient, call: str, method: str, path: str, body: Any = None, *, repeatable: bool = True
     ) -> Answer:
-        answer = http.call(self.pace.endpoint(call), method, path, body=body, repeatable=repeatable)
+        answer = http.call(self.pace.leaving(call), method, path, body=body, repeatable=repeatable)
         if self.pace.learn(call, answer.headers):
             self.tier_told = True
         return answer

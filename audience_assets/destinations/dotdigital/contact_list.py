@@ -53,7 +53,7 @@ class ContactList:
         self._slots = threading.Semaphore(self._settings.imports_in_flight)
         self._leavers = Leavers()
         self._opt_outs: dict[str, OptOuts] = {}
-        self._standing = Standing(self._client, self._options.identifier, connection.now)
+        self._standing = Standing(self._client, self._options.identifier)
 
     def check(self, list_name: str | None = None) -> Iterator[Finding]:
         """Credentials, region, limits, permissions and list; see `destinations.dotdigital.doctor`."""
@@ -96,6 +96,7 @@ class ContactList:
         reading = imports + ceil((adds + updates) / CONTACTS_PAGE) if self._options.tell_unreachable else 0
         counts = {
             calls.ACCOUNT_INFO: int(self._settings.find_region and bool(imports or removals)),
+            calls.SERVER_TIME: int(bool(reading)),
             calls.GET_UNSUBSCRIBED: int(bool(imports or removals)),
             calls.IMPORT: imports,
             calls.IMPORT_STATUS: POLLS * imports,

@@ -51,6 +51,8 @@ class Entering:
         try:
             for row in self.opt_outs.among(rows):
                 row.reject("list_opt_out", "the person unsubscribed from this list at Dotdigital")
+            if self.standing is not None:
+                self.standing.begin()
         except (Throttled, Unavailable):
             return  # nothing was sent; without an outcome a row is decided anew
         self._import([row for row in rows if row.status is None])

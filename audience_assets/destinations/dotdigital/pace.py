@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from audience_assets.destinations.base import Endpoint, RateWindow
 
 ACCOUNT_INFO = "get_account_info"
+SERVER_TIME = "get_server_time"
 GET_LISTS = "get_lists"
 GET_LIST = "get_list"
 CREATE_LIST = "create_list"
@@ -39,6 +40,8 @@ class Pace:
         self._flat = RateWindow(flat_per_hour, 3600) if scheme == "flat" else None
         self._scopes = dict.fromkeys(POLLS, UNLIMITED)
         self._limits: dict[str, int] = {LOW: low_tier_per_minute}
+        self._told: set[str] = set()
+        self._silent = False
         self._lock = threading.Lock()
 
     @property
@@ -47,20 +50,32 @@ class Pace:
         return dict(self._limits)
 
     def endpoint(self, call: str) -> Endpoint:
-        """A call as the limiter knows it."""
+        """A call and its limit, as far as that is known or assumed: for estimates."""
         if self._flat is not None:
             return Endpoint(call, (self._flat,), "hour")
         scope = self._scopes.get(call, LOW)
         limit = self._limits.get(scope)
         return Endpoint(call, (RateWindow(limit, 60),) if limit else (), scope)
 
+    def leaving(self, call: str) -> Endpoint:
+        """A call that leaves now, as the limiter knows it.
+
+        Before a tier has told its limit nothing is waited for: the account of most is allowed more than we assume, and
+        a call too many is answered with the time to wait. Who is told nothing keeps to the assumption.
+        """
+        found = self.endpoint(call)
+        waits = self._flat is not None or self._silent or found.bucket in self._told
+        return found if waits else Endpoint(call, (), found.bucket)
+
     def learn(self, call: str, headers: Mapping[str, str]) -> bool:
         """Note what an answer says of the call's tier; False if it says nothing, as with the flat scheme."""
         scope, limit = headers.get("X-RateLimit-Scope"), headers.get("X-RateLimit-Limit")
         if not scope or not limit or not limit.isdigit():
+            self._silent = self._silent or call not in POLLS
             return False
         with self._lock:
             self._scopes[call] = scope
+            self._told.add(scope)
             if int(limit) > 0:
                 self._limits[scope] = int(limit)
         return True

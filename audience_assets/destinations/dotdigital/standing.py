@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from audience_assets.destinations.base import Issue, Throttled, Unavailable
@@ -17,8 +17,6 @@ from audience_assets.destinations.dotdigital.client import DotdigitalClient
 
 _log = logging.getLogger(__name__)
 
-# The first reading goes by our clock; the later ones by the vendor's own times.
-CLOCK_MARGIN = timedelta(minutes=2)
 # Others write to the account as well, a shop's connector perhaps a great deal.
 MOST_PAGES = 50
 _REACHABLE = frozenset({"subscribed", "noSubscription", "pendingOptIn"})
@@ -29,10 +27,11 @@ _CHANNELS = {"email": "email", "phone": "sms", "contact_id": None}
 class Standing:
     """Unreachable people of the account among those changed since the sync began. Safe on many threads."""
 
-    def __init__(self, client: DotdigitalClient, kind: str, now: Callable[[], datetime]) -> None:
+    def __init__(self, client: DotdigitalClient, kind: str) -> None:
         self._client = client
         self._channel = _CHANNELS[kind]
-        self._since = now() - CLOCK_MARGIN
+        # By Dotdigital's clock: when the next reading begins, None before the first import.
+        self._since: datetime | None = None
         self._unreachable: dict[int, str] = {}
         self._lock = threading.Lock()
         self._turn = threading.Lock()
@@ -46,6 +45,13 @@ class Standing:
             return None
         reason = "vendor_opt_out" if status in _OPTED_OUT else "unreachable"
         return Issue(reason, f"in the list, but {status} at Dotdigital", self._channel or "email")
+
+    def begin(self) -> None:
+        """Before an import: note the time, if it is the first."""
+        with self._turn:
+            if self._since is None and not self._given_up:
+                self._since = self._client.server_time()
+                self._given_up = self._since is None
 
     def catch_up(self) -> None:
         """Read whatever was changed until now. A reading that another thread begins after this call is as good."""
@@ -64,6 +70,8 @@ class Standing:
 
     def _read(self) -> None:
         newest = self._since
+        if newest is None:
+            return
         pages = self._client.contacts(modified_since=self._since, include="channelProperties")
         for number, page in enumerate(pages, start=1):
             for contact in page:

@@ -24,6 +24,7 @@ from audience_assets.sandbox.windows import Window, Windows
 
 JSON = "application/json; charset=utf-8"
 FLAT_CALLS, FLAT_SECONDS = 2000, 3600
+NO_LIMIT = 1_000_000
 WRONG_REGION = b"<!DOCTYPE html><html><body><h2>403 - Forbidden: Access is denied.</h2></body></html>"
 
 
@@ -37,7 +38,7 @@ class ApiUser:
 
 
 class DotdigitalSandbox:
-    """Any number of Dotdigital accounts. With `rate_limits=False` the limits are shown but never refuse."""
+    """Any number of Dotdigital accounts. With `rate_limits=False` the tiers are so wide that nobody meets them."""
 
     name = "dotdigital"
     title = "Dotdigital"
@@ -149,9 +150,9 @@ class DotdigitalSandbox:
             account.calls.append(now)
         if user.scheme == "flat" or operation.tier == UNLIMITED:
             return {}
-        limit = self.tiers[operation.tier]
         if not self.rate_limits:
-            return self._tier_headers(operation.tier, limit, limit - 1, 60 - now % 60)
+            return self._tier_headers(operation.tier, NO_LIMIT, NO_LIMIT - 1, 60 - now % 60)
+        limit = self.tiers[operation.tier]
         verdict = self._windows.take(f"{account.id}/{operation.tier}", (Window(limit, 60),), now)
         if not verdict.allowed:
             # The body of this is not documented, and the vendor's own client ignores it.
