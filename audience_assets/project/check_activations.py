@@ -15,7 +15,7 @@ from audience_assets.project.activations import Mapping as FieldMapping
 from audience_assets.project.check_consent import check_consent
 from audience_assets.project.check_destinations import check_options, known_settings
 from audience_assets.project.check_settings import check_settings
-from audience_assets.project.effective import Merged, merge, usual_service, render_list_name, template_mistake
+from audience_assets.project.effective import Merged, merge, render_list_name, template_mistake, usual_service
 from audience_assets.project.fields import Fields
 from audience_assets.project.model_paths import keys_of
 from audience_assets.project.places import Place
