@@ -263,13 +263,14 @@ class ListHistory(RuleBasedStateMachine):
         return sorted(self.account.listed(LIST_NAME)), sorted(self.account.people())
 
     def teardown(self) -> None:
-        if hasattr(self, "runtime"):
-            try:
+        try:
+            if hasattr(self, "runtime"):
                 self.settle()
-            finally:
+        finally:
+            if hasattr(self, "runtime"):
                 self.runtime.close()
                 self.engine.dispose()
-        self.folder.cleanup()
+            self.folder.cleanup()
 
 
 def small_batches(service: type[VendorAccount], limiter: MortalLimiter) -> DestinationType:

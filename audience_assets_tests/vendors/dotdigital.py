@@ -41,7 +41,14 @@ class ContactList(VendorAccount):
         return {"api_user": self.name, "password": PASSWORD, "base_url": url}
 
     def know(self, emails: Iterable[str]) -> None:
-        self.account.add_contacts({"email": email} for email in emails)
+        """Whoever is in the recycle bin is taken out of it."""
+        self.account.finish_jobs()
+        for email in emails:
+            contact = self.account.find(email)
+            if contact is None:
+                self.account.add_contacts([{"email": email}])
+            else:
+                contact.binned = False
 
     def people(self) -> list[str]:
         self.account.finish_jobs()
