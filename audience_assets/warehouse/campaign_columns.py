@@ -48,6 +48,7 @@ def campaign_split(*, index: bool) -> list[sa.Column[Any]]:
         sa.Column("salt", sa.String, nullable=False),
         sa.Column("method", sa.String, nullable=False),
         sa.Column("sticky", sa.String, nullable=False),
+        sa.Column("assignment", sa.String, nullable=False),
         sa.Column("control", sa.String),
         sa.Column("ranges", sa.String, nullable=False),
         sa.Column("created_at", UtcDateTime, nullable=False),

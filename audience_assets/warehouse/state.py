@@ -25,7 +25,7 @@ from audience_assets.warehouse.column_types import FIELD_TYPES, KEY_TYPES, UtcDa
 
 # Grows with every column that is added below, so that older states get it. Such a column may be NULL: in rows from
 # before it is.
-VERSION = 4
+VERSION = 5
 # Postgres cuts names at 63 bytes; a longer name keeps its start and gets a hash.
 MAX_NAME = 60
 
@@ -245,7 +245,7 @@ class State:
 
         An audience is a segment or a campaign's treatment group, `campaign.sub_audience.group`.
         """
-        return self._keyed(_audience_table(name), key_type, sa.Column("entered_at", UtcDateTime, nullable=False))
+        return self._keyed(audience_table(name), key_type, sa.Column("entered_at", UtcDateTime, nullable=False))
 
     def assignment(self, campaign: str, key_type: str) -> sa.Table:
         """Who was given which group of a campaign, once and for all."""
@@ -339,7 +339,8 @@ class State:
         return ListTables(ledger, change, duplicate, tuple(columns), tuple(channels))
 
 
-def _audience_table(name: str) -> str:
+def audience_table(name: str) -> str:
+    """What the table of a segment's or a treatment group's members is called."""
     if "." in name:
         # The words between the dots hold no two underscores in a row, so these names are apart as those are.
         return f"group_{name.replace('.', '__')}"
