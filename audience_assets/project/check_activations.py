@@ -19,10 +19,10 @@ from audience_assets.project.check_settings import check_settings
 from audience_assets.project.effective import (
     Merged,
     merge,
-    only_service,
     render_list_name,
     template_mistake,
     template_names,
+    usual_service,
 )
 from audience_assets.project.fields import Fields
 from audience_assets.project.model_paths import keys_of
@@ -70,7 +70,7 @@ class ActivationCheck:
         """An activation whose segment and destination are there and sound."""
         kind = self.types[self.project.destinations[activation.destination].type]
         merged = merge(self.project, activation)
-        service = merged.data.get("service") or only_service(kind)
+        service = merged.data.get("service") or usual_service(kind)
         if service is None:
             places.activation.report(
                 f"{kind.title} has several services: say which in `service`", f"there is {', '.join(kind.services)}"

@@ -12,7 +12,7 @@ from audience_assets.destinations.base import DestinationType, ServiceSpec
 from audience_assets.project.activations import Activation, ActivationSettings, Treatment
 from audience_assets.project.audiences import audience_name, parts_of
 from audience_assets.project.campaigns import AttributeSource, Campaign
-from audience_assets.project.effective import only_service
+from audience_assets.project.effective import usual_service
 from audience_assets.project.names import slug
 from audience_assets.project.project import Project
 from audience_assets.project.service_options import every_identifier
@@ -109,7 +109,7 @@ def identifier_names(
     """What the destination's service can know people by."""
     declared = project.destinations[destination]
     kind = types[declared.type]
-    service = settings.service or declared.default_activation.service or only_service(kind)
+    service = settings.service or declared.default_activation.service or usual_service(kind)
     spec = kind.services.get(service or "")
     options = {**(declared.default_activation.options or {}), **(settings.options or {})}
     return _identifiers(spec, options) if spec is not None else []
