@@ -44,8 +44,8 @@ def command(session: Session, activations: tuple[str, ...]) -> Code:
     """
     results: list[Result] = []
     with session.runtime(create=False) as runtime:
-        chosen = [known(name, "activation", runtime.project.activations) for name in activations]
-        for result in _results(runtime, chosen or list(runtime.project.activations)):
+        chosen = [known(name, "activation", runtime.project.effective) for name in activations]
+        for result in _results(runtime, chosen or list(runtime.project.effective)):
             results.append(result)
             _show(session, result)
     if session.as_json:
@@ -71,7 +71,7 @@ def _results(runtime: Runtime, activations: list[str]) -> Iterator[Result]:
         if set(caution.activations) & set(activations):
             yield Result("lists", caution.check, True, caution.message, warning=True)
     for note in list_notes(runtime):
-        if note.activation in activations or note.activation not in runtime.project.activations:
+        if note.activation in activations or note.activation not in runtime.project.effective:
             yield Result(note.activation, note.check, True, note.message, warning=True)
 
 
