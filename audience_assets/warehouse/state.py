@@ -216,7 +216,7 @@ class State:
                 # Programs that start together would create the same tables; this lock goes with the transaction.
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(self.namespace))))
             if self._has_schemas:
-                connection.execute(sa.schema.CreateSchema(self.namespace, if_not_exists=True))
+                self._create_schema(connection)
             self.version.create(connection, checkfirst=True)
             found = connection.scalar(sa.select(sa.func.max(self.version.c.version)))
             if found is not None and found > VERSION:
@@ -229,6 +229,18 @@ class State:
                 self._add_missing_columns(connection)
                 applied = datetime.now(UTC)
                 connection.execute(self.version.insert().values(version=VERSION, applied_at=applied))
+
+    def _create_schema(self, connection: Connection) -> None:
+        """Unless it is there: Postgres asks for the right to create one even IF NOT EXISTS."""
+        if connection.dialect.name == "postgresql" and sa.inspect(connection).has_schema(self.namespace):
+            return
+        try:
+            connection.execute(sa.schema.CreateSchema(self.namespace, if_not_exists=True))
+        except sa.exc.ProgrammingError as error:
+            raise WarehouseError(
+                f"Our tables need a schema, and {error.orig}. Have it made by somebody who may: "
+                f"CREATE SCHEMA {self.namespace} AUTHORIZATION the_user_of_the_url"
+            ) from error
 
     def _add_missing_columns(self, connection: Connection) -> None:
         inspector = sa.inspect(connection)
