@@ -20,8 +20,8 @@ def check_settings(settings: ActivationSettings, place: Place) -> None:
     """Times, durations, templates, owners and tags."""
     if settings.list_name is not None:
         _check_list_name(settings.list_name, place.at("list_name"))
-    if settings.schedule is not None and not _CLOCK.fullmatch(settings.schedule.at):
-        place.at("schedule", "at").report(f"{settings.schedule.at!r} is not a time of day: write HH:MM, e.g. 06:00")
+    if settings.schedule is not None:
+        check_clock(settings.schedule.at, place.at("schedule", "at"))
     if settings.guard is not None and settings.guard.max_source_age is not None:
         check_duration(settings.guard.max_source_age, place.at("guard", "max_source_age"), fixed=True)
     if settings.fresh_within is not None:
@@ -31,6 +31,12 @@ def check_settings(settings: ActivationSettings, place: Place) -> None:
     check_owners(settings.owners or [], place.at("owners"))
     for key, value in (settings.tags or {}).items():
         check_tag(key, value, place.at("tags", key))
+
+
+def check_clock(text: str, place: Place) -> None:
+    """A time of day."""
+    if not _CLOCK.fullmatch(text):
+        place.report(f"{text!r} is not a time of day: write HH:MM, e.g. 06:00")
 
 
 def _check_list_name(template: str, place: Place) -> None:
