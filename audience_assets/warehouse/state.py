@@ -24,7 +24,7 @@ from audience_assets.warehouse.column_types import FIELD_TYPES, KEY_TYPES, UtcDa
 
 # Grows with every column that is added below, so that older states get it. Such a column may be NULL: in rows from
 # before it is.
-VERSION = 4
+VERSION = 5
 # Postgres cuts names at 63 bytes; a longer name keeps its start and gets a hash.
 MAX_NAME = 60
 
