@@ -32,7 +32,17 @@ from audience_assets.runtime import Runtime
 from audience_assets.sync import GuardTripped, Progress, SyncReport, latest_syncs, run_sync
 
 # Settings that decide what is sent; the others only when and by whom.
-DELIVERED_SETTINGS = {"service", "list_name", "mapping", "consent", "options", "foreign", "audience", "destination"}
+DELIVERED_SETTINGS = {
+    "service",
+    "list_name",
+    "mapping",
+    "constants",
+    "consent",
+    "options",
+    "foreign",
+    "audience",
+    "destination",
+}
 PARTIAL = "partial"
 FEW = 10
 LOG_EVERY_SECONDS = 15.0
