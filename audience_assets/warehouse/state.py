@@ -87,6 +87,15 @@ class State:
             sa.Column("entered_at", UtcDateTime, nullable=False),
             sa.Column("left_at", UtcDateTime, nullable=False),
         )
+        # One number of a segment's insights; `dimension` is a channel, a list or nothing.
+        self.insight = self._table(
+            "insight",
+            sa.Column("segment", sa.String, nullable=False, index=not self._is_columnar),
+            sa.Column("as_of", UtcDateTime, nullable=False),
+            sa.Column("metric", sa.String, nullable=False),
+            sa.Column("dimension", sa.String),
+            sa.Column("value", sa.Double, nullable=False),
+        )
         self.destination_list = self._table(
             "destination_list",
             sa.Column("activation", sa.String, primary_key=True),
