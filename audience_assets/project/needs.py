@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from audience_assets.destinations.base import DestinationType, ServiceSpec
 from audience_assets.project.activations import Activation
 from audience_assets.project.activations import Mapping as FieldMapping
-from audience_assets.project.effective import known_destinations, merge, only_service
+from audience_assets.project.effective import known_destinations, merge, usual_service
 from audience_assets.project.fields import Fields
 from audience_assets.project.project import Project
 
@@ -50,7 +50,7 @@ def _default_needs(project: Project, audience: str, destination: str, kind: Dest
     if kind is None:
         return None
     settings = merge(project, Activation(activation=audience, segment=audience, destination=destination)).data
-    spec = kind.services.get(settings.get("service") or only_service(kind) or "")
+    spec = kind.services.get(settings.get("service") or usual_service(kind) or "")
     mapping = FieldMapping.model_validate(settings["mapping"])
     if spec is None or not _maps(project, audience, mapping):
         return None
