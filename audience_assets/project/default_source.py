@@ -11,7 +11,7 @@ from dataclasses import replace
 from pydantic import ValidationError
 
 from audience_assets.destinations.base import DestinationType, ServiceSpec
-from audience_assets.project.activations import Activation, DefaultAttributes, Destination
+from audience_assets.project.activations import Activation, DefaultAttributes, Destination, Treatment
 from audience_assets.project.check_fields import check_field
 from audience_assets.project.fields import Fields
 from audience_assets.project.links import called, links_from
@@ -102,7 +102,10 @@ def fit_to_service(
     if before is None:
         return set()
     added = set()
+    lists_its_own = isinstance(activation, Treatment) and activation.own_attributes
     for path, field in _mapped_by(source, spec):
+        if path[0] == "fields" and lists_its_own:
+            continue
         place = merged.data["mapping"] if len(path) == 1 else merged.data["mapping"][path[0]]
         if place.get(path[-1]) is None:
             place[str(path[-1])] = f"{before}{field}"

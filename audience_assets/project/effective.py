@@ -6,19 +6,20 @@ further down no longer counts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from string import Formatter
 
 from pydantic import BaseModel
 
 from audience_assets.destinations.base import DestinationType, ServiceSpec
-from audience_assets.project.activations import Activation, EffectiveActivation
+from audience_assets.project.activations import Activation, EffectiveActivation, Treatment
 from audience_assets.project.default_source import fit_to_service
 from audience_assets.project.merged import BUILT_IN, BUILT_IN_SETTINGS, Merged, authored, source_in, usual_service
 from audience_assets.project.project import Project
 from audience_assets.project.yaml_text import KeyPath
 
 TEMPLATE_NAMES = ("segment_name", "segment_label", "activation", "destination")
+CAMPAIGN_TEMPLATE_NAMES = (*TEMPLATE_NAMES, "campaign", "campaign_name", "sub_audience", "group_name")
 
 
 def effective_activation(
@@ -40,6 +41,9 @@ def effective_activation(
     _complete_options(merged, kind.services[service])
     settings = {**merged.data, "service": service}
     settings["list_name"] = render_list_name(settings["list_name"], project, activation)
+    if isinstance(activation, Treatment):
+        settings["fresh_within"] = None
+        merged.origins["fresh_within"] = "a campaign ends"
     merged.origins["audience"] = source_of(project, activation, ("segment",))
     merged.origins["destination"] = source_of(project, activation, ("destination",))
     if activation.description is not None:
@@ -66,6 +70,8 @@ def merge(project: Project, activation: Activation) -> Merged:
         authored(default),
         lambda path: f"{source_in(project, prefix, path, 'destinations.yaml')} (default_activation)",
     )
+    if isinstance(activation, Treatment) and activation.own_attributes:
+        merged.empty("mapping", "fields")
     merged.lay(authored(activation), lambda path: source_of(project, activation, path))
     for name, value in BUILT_IN_SETTINGS.items():
         if merged.data[name] is None:
@@ -95,16 +101,21 @@ def _complete_options(merged: Merged, spec: ServiceSpec) -> None:
     merged.data["options"] = complete
 
 
-def template_mistake(template: str) -> str | None:
-    """What is wrong with a list name's template: the unknown name, or why it can't be read."""
+def template_mistake(template: str, names: Sequence[str] = TEMPLATE_NAMES) -> str | None:
+    """What is wrong with a template of a name: the unknown name in it, or why it can't be read."""
     try:
         parts = list(Formatter().parse(template))
     except ValueError as error:
         return f"{template!r} is not a template: {error}"
     for _, name, form, conversion in parts:
-        if name is not None and (name not in TEMPLATE_NAMES or form or conversion):
-            return f"there is no {{{name}}} to fill in; there is {', '.join(TEMPLATE_NAMES)}"
+        if name is not None and (name not in names or form or conversion):
+            return f"there is no {{{name}}} to fill in; there is {', '.join(names)}"
     return None
+
+
+def template_names(activation: Activation) -> Sequence[str]:
+    """What an activation's list name can be filled with."""
+    return CAMPAIGN_TEMPLATE_NAMES if isinstance(activation, Treatment) else TEMPLATE_NAMES
 
 
 def render_list_name(template: str, project: Project, activation: Activation) -> str:
@@ -116,4 +127,11 @@ def render_list_name(template: str, project: Project, activation: Activation) ->
         "activation": activation.activation,
         "destination": activation.destination,
     }
+    if audience.campaign is not None:
+        values |= {
+            "campaign": audience.campaign,
+            "campaign_name": project.campaigns[audience.campaign].title,
+            "sub_audience": audience.sub_audience or "",
+            "group_name": audience.group or "",
+        }
     return template.format_map(values).strip()

@@ -54,6 +54,14 @@ class Merged:
                 below[key] = deepcopy(value)
                 self._note(value, here, origin)
 
+    def empty(self, *path: str) -> None:
+        """What was said of a map so far no longer counts."""
+        holder = self.data
+        for key in path[:-1]:
+            holder = holder[key]
+        self._forget(path)
+        holder[path[-1]] = {}
+
     def drop(self, path: KeyPath) -> None:
         """Take a setting back."""
         self._forget(path)
