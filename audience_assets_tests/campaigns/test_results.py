@@ -18,6 +18,7 @@ from audience_assets.campaigns.results import CampaignResults, GroupResult, camp
 from audience_assets.campaigns.results_file import result_rows, write_results
 from audience_assets.errors import AudienceError, WarehouseError
 from audience_assets.project.project import Project
+from audience_assets.warehouse.functions import bucket_of
 from audience_assets_tests.campaigns.people import NOON, PARIS, Town, adults_of, campaign, groups
 from audience_assets_tests.campaigns.purchases import INSIGHTS, Line, measured_project, set_orders
 from audience_assets_tests.conftest import WAREHOUSES
@@ -102,7 +103,7 @@ def test_every_number_is_that_of_pandas(town: Town) -> None:
             assert gain.p == pytest.approx(stats.ttest_ind(its["revenue"], control["revenue"], equal_var=False).pvalue)
             assert gain.lift == pytest.approx(its["revenue"].mean() / control["revenue"].mean() - 1)
             assert gain.total == pytest.approx((its["revenue"].mean() - control["revenue"].mean()) * len(its))
-            assert gain.p_adjusted is not None and gain.p_adjusted >= gain.p
+            assert gain.p is not None and gain.p_adjusted is not None and gain.p_adjusted >= gain.p
 
 
 def test_everybody_counts_in_their_first_group_whatever_became_of_them(town: Town) -> None:
@@ -242,7 +243,7 @@ def test_the_file_is_named_after_the_campaign_and_holds_every_column(town: Town,
 
 def test_a_planted_lift_is_inside_the_interval_of_95_percent_of_computed_campaigns(make_warehouse: Any) -> None:
     """From people in a warehouse to the interval: campaigns over the same people, each with a split of its own."""
-    campaigns, people, base, lift = 40, 1000, 0.20, 0.20
+    campaigns, people, base, lift = 30, 1000, 0.20, 0.20
     town = Town.on(make_warehouse("sqlite"), adults_of(["paris"], people))
     chance = np.random.default_rng(11)
     hits = {"rate": 0, "lift": 0, "mean": 0}
@@ -251,7 +252,7 @@ def test_a_planted_lift_is_inside_the_interval_of_95_percent_of_computed_campaig
         declared = campaign(name, launch="2026-03-16", split={"method": "hash"}, remaining={"groups": groups("40")})
         project = measured_project(declared)
         town.refresh(project, name=name)
-        treated = {key for key, group in town.groups_of(name).items() if group != "control"}
+        treated = {key for key in range(people + 1) if bucket_of(name, key) >= 4000}
         draws, worth = chance.random(people + 1), chance.gamma(2.0, 20.0, people + 1)
         set_orders(
             town.engine,
@@ -272,7 +273,7 @@ def test_a_planted_lift_is_inside_the_interval_of_95_percent_of_computed_campaig
             assert interval is not None
             hits[kind] += interval.low <= truth <= interval.high
     for kind, number in hits.items():
-        assert number >= 0.875 * campaigns, kind  # 35 of 40; fewer happens to 1 in 100 sound procedures
+        assert number >= 26, kind  # fewer of 30 happens to 1 sound procedure in 60
 
 
 def test_insights_settings_are_what_is_measured_unless_the_campaign_says_otherwise() -> None:
