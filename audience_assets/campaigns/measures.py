@@ -38,11 +38,15 @@ class Measured:
     items: Sum | None
 
 
+def is_measured(project: Project, campaign: Campaign) -> bool:
+    """Whether the campaign or the insights say what counts as a purchase."""
+    return _orders_model(project, campaign) is not None
+
+
 def measured(project: Project, campaign: Campaign) -> Measured:
     """What the campaign declares, and otherwise what insights count. Raises AudienceError if neither says anything."""
     wanted, shared = campaign.measurement, project.settings.insights
-    model = (wanted.conversion and wanted.conversion.model) or (wanted.value and wanted.value.model)
-    model = model or shared.value_model
+    model = _orders_model(project, campaign)
     if model is None:
         raise AudienceError(
             f"nothing says what counts as a purchase in the campaign {campaign.campaign}: declare its "
@@ -56,6 +60,13 @@ def measured(project: Project, campaign: Campaign) -> Measured:
         items = items or (Sum(model, shared.items_field) if shared.items_field else None)
         order_field = order_field or shared.order_field
     return Measured(model, order_field, value, items)
+
+
+def _orders_model(project: Project, campaign: Campaign) -> str | None:
+    wanted = campaign.measurement
+    if wanted.conversion is not None:
+        return wanted.conversion.model
+    return wanted.value.model if wanted.value is not None else project.settings.insights.value_model
 
 
 def bought(
