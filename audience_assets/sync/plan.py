@@ -308,7 +308,9 @@ class Planner:
     @staticmethod
     def _count_unidentified(connection: Connection, desired: Desired) -> int:
         query = (
-            sa.select(sa.func.count()).select_from(desired.joined(calculated=False)).where(~desired.has_identifier())
+            sa.select(sa.func.count())
+            .select_from(desired.joined(identifiers_only=True))
+            .where(~desired.has_identifier())
         )
         return int(connection.scalar(query) or 0)
 
