@@ -9,7 +9,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from audience_assets.audiences.catalogue import Catalogue
-from audience_assets.audiences.compiler import KINDS  # noqa: F401 - registers every kind of condition
 from audience_assets.audiences.grouped import Rows
 from audience_assets.audiences.operands import measure
 from audience_assets.audiences.scope import Scope
