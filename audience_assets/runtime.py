@@ -86,6 +86,7 @@ class Runtime:
                 limiter=self._limiter(kind.account(settings)),
                 now=self.now,
                 mapped=self._mapped(effective),
+                activation=effective.name,
             )
         )
 
