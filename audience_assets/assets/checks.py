@@ -45,7 +45,7 @@ def mapped_identifiers(project: Project, segment: str) -> dict[str, str]:
     """Identifiers that the segment's lists match people by: kind -> field of the users model."""
     found: dict[str, str] = {}
     for activation in project.effective.values():
-        if activation.segment == segment:
+        if activation.audience == segment:
             spec = DESTINATIONS[activation.destination_type].services[activation.service]
             kinds = spec.identifiers(spec.options_model.model_validate(activation.options))
             mapped = activation.mapping.identifiers

@@ -33,7 +33,7 @@ from audience_assets.runtime import Runtime
 from audience_assets.sync import GuardTripped, Progress, SyncReport, latest_syncs, run_sync
 
 # Settings that decide what is sent; the others only when and by whom.
-DELIVERED_SETTINGS = {"service", "list_name", "mapping", "consent", "options", "foreign", "segment", "destination"}
+DELIVERED_SETTINGS = {"service", "list_name", "mapping", "consent", "options", "foreign", "audience", "destination"}
 PARTIAL = "partial"
 FEW = 10
 LOG_EVERY_SECONDS = 15.0
@@ -67,7 +67,7 @@ def build_list(
         owners=activation.owners,
         tags={**activation.tags, "audience_assets/trigger": activation.trigger},
         kinds={activation.destination_type, "list"},
-        metadata={"list_name": activation.list_name, "service": activation.service, "segment": activation.segment},
+        metadata={"list_name": activation.list_name, "service": activation.service, "audience": activation.audience},
         partitions_def=days.definition,
         pool=activation.destination,
         code_version=settings_hash(statements.project, activation),
@@ -109,7 +109,7 @@ def list_inputs(statements: Statements, activation: EffectiveActivation) -> list
     if activation.consent.history:
         models.append(activation.consent.history.model)
     sources = (source_key(name, statements.project.models[name]) for name in dict.fromkeys(models))
-    return [segment_key(activation.segment), *sources]
+    return [segment_key(activation.audience), *sources]
 
 
 def settings_hash(project: Project, activation: EffectiveActivation) -> str:

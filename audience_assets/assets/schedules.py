@@ -87,5 +87,5 @@ def _schedule(name: str, activations: list[EffectiveActivation], days: SyncDays)
 def _selection(activations: Iterable[EffectiveActivation]) -> dg.AssetSelection:
     """Lists with their segments: a segment that counts days changes though no table does."""
     keys = [list_key(activation) for activation in activations]
-    segments = {segment_key(activation.segment) for activation in activations}
+    segments = {segment_key(activation.audience) for activation in activations}
     return dg.AssetSelection.assets(*keys, *sorted(segments))

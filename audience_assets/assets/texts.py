@@ -14,7 +14,7 @@ from audience_assets.project.project import Project
 
 _MARKUP = re.compile(r"[\\`*_<>\[\]|]")
 # What the declaration says of itself, and what has a line of its own.
-NOT_SETTINGS = {"name", "segment", "model", "destination", "destination_type", "description", "origins", "list_name"}
+NOT_SETTINGS = {"name", "audience", "model", "destination", "destination_type", "description", "origins", "list_name"}
 
 
 def segment_text(project: Project, segment: Segment, statement: SegmentStatement) -> str:
@@ -51,7 +51,7 @@ def _limit(segment: Segment) -> str:
 def list_text(activation: EffectiveActivation, service: ServiceSpec) -> str:
     """What the list is, and every setting that applies with the place it comes from."""
     parts = [
-        f"**{activation.list_name}** at {activation.destination}: kept equal to segment `{activation.segment}`.",
+        f"**{activation.list_name}** at {activation.destination}: kept equal to `{activation.audience}`.",
         activation.description or "",
         f"{service.title}: {service.description}",
         _settings_table(activation),

@@ -118,7 +118,7 @@ class EffectiveActivation(Declared):
     """An activation with every setting decided: activation over destination default over service default."""
 
     name: str
-    segment: str
+    audience: str = Field(description="a segment, or a campaign's treatment group: campaign.sub_audience.group")
     model: str
     destination: str
     destination_type: str

@@ -100,12 +100,13 @@ def effective_activation(
     _complete_options(merged, kind.services[service])
     settings = {**merged.data, "service": service}
     settings["list_name"] = render_list_name(settings["list_name"], project, activation)
-    merged.origins |= {name: source_of(project, activation, (name,)) for name in ("segment", "destination")}
+    merged.origins["audience"] = source_of(project, activation, ("segment",))
+    merged.origins["destination"] = source_of(project, activation, ("destination",))
     if activation.description is not None:
         merged.origins["description"] = source_of(project, activation, ("description",))
     return EffectiveActivation(
         name=activation.activation,
-        segment=activation.segment,
+        audience=activation.segment,
         model=project.users_model(activation.segment),
         destination=activation.destination,
         destination_type=destination.type,
@@ -187,10 +188,10 @@ def template_mistake(template: str) -> str | None:
 
 def render_list_name(template: str, project: Project, activation: Activation) -> str:
     """The list's name at the vendor."""
-    segment = project.segments[activation.segment]
+    audience = project.audience(activation.segment)
     values = {
-        "segment_name": segment.segment,
-        "segment_label": segment.label or segment.segment,
+        "segment_name": audience.name,
+        "segment_label": audience.label,
         "activation": activation.activation,
         "destination": activation.destination,
     }

@@ -24,11 +24,16 @@ def check_slug(name: str, what: str, place: Place) -> bool:
     if len(name) > LONGEST:
         place.report(f"the name of {_a(what)} has at most {LONGEST} characters; this one has {len(name)}")
         return False
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    suggestion = re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")
+    suggestion = slug(name)
     hint = f"for example {suggestion!r}" if SLUG.fullmatch(suggestion) else None
     place.report(f"{name!r} can't name {_a(what)}: use lower-case letters, digits and _, a letter first", hint)
     return False
+
+
+def slug(name: str) -> str:
+    """What people call something, as a word of a key: letters without accents, digits and single _; may be empty."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")
 
 
 def _a(noun: str) -> str:

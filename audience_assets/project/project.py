@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import Field
 
 from audience_assets.project.activations import Activation, Destination, EffectiveActivation, TextOrEnv
+from audience_assets.project.audiences import Audience, treatment_audiences
+from audience_assets.project.campaigns import Campaign
 from audience_assets.project.conditions import Declared
 from audience_assets.project.models import CalculatedField, Insights, Model, Relationship, Segment
 
@@ -53,6 +56,7 @@ class Project:
     segments: dict[str, Segment]
     destinations: dict[str, Destination]
     activations: dict[str, Activation]
+    campaigns: dict[str, Campaign] = field(default_factory=dict)
     effective: dict[str, EffectiveActivation] = field(default_factory=dict)
     # "activations.NAME.mapping.identifiers.email" -> "activations/NAME.yaml:7"; also for "destinations.NAME...."
     sources: dict[str, str] = field(default_factory=dict)
@@ -61,7 +65,25 @@ class Project:
     def models(self) -> dict[str, Model]:
         return self.settings.models
 
-    def users_model(self, segment: str) -> str:
-        """Name of the users model a segment is built on."""
-        chosen = self.segments[segment].model
-        return chosen or next(name for name, model in self.models.items() if model.type == "users")
+    @cached_property
+    def treatments(self) -> dict[str, Audience]:
+        """The treatment groups of all campaigns by `campaign.sub_audience.group`."""
+        found: dict[str, Audience] = {}
+        for campaign in self.campaigns.values():
+            model = campaign.model or self._model_of(self.segments[campaign.include[0]])
+            found |= {each.name: each for each in treatment_audiences(campaign, model)}
+        return found
+
+    def audience(self, name: str) -> Audience:
+        """A segment, or a treatment group. Raises KeyError for another name."""
+        segment = self.segments.get(name)
+        if segment is None:
+            return self.treatments[name]
+        return Audience(name, self._model_of(segment), segment.label or name)
+
+    def users_model(self, audience: str) -> str:
+        """Name of the users model an audience is built on."""
+        return self.audience(audience).model
+
+    def _model_of(self, segment: Segment) -> str:
+        return segment.model or next(name for name, model in self.models.items() if model.type == "users")

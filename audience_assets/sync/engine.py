@@ -93,7 +93,7 @@ class _Run:
         runtime, activation = self.runtime, self.planner.activation
         expect_own_list(runtime, activation, recreate=self.recreate)
         with runtime.engine.connect().execution_options(read_only=True) as connection, connection.begin():
-            expect_computed(connection, runtime.state, runtime.project, [activation.segment])
+            expect_computed(connection, runtime.state, runtime.project, [activation.audience])
 
     # -- the two public ways ------------------------------------------------------------------------------------------
 
@@ -146,7 +146,7 @@ class _Run:
             lease.assert_held(connection)
             last = last_report(connection, state, self.name)
             unidentified = last["counts"]["unidentified"] if last and not recount else None
-            _, version = segment_state(connection, state, activation.segment)
+            _, version = segment_state(connection, state, activation.audience)
             connection.execute(
                 state.sync.insert().values(
                     id=self.sync,
@@ -187,7 +187,7 @@ class _Run:
         self, connection: Connection, counts: PlanCounts, last: dict[str, Any] | None, known: ListRef
     ) -> list[str]:
         activation = self.planner.activation
-        computed, _ = segment_state(connection, self.runtime.state, activation.segment)
+        computed, _ = segment_state(connection, self.runtime.state, activation.audience)
         oldest = activation.guard.max_source_age
         circumstances = Circumstances(
             computed_at=computed,

@@ -132,7 +132,7 @@ class Planner:
         if spec.carries_attributes:
             tracked += list(mapping.fields)
         return Desired(
-            members=self.runtime.state.segment(self.activation.segment, self._key_type),
+            members=self.runtime.state.segment(self.activation.audience, self._key_type),
             users=users.table,
             joins=users.joins,
             key=users.table.c[project.models[self.activation.model].key],

@@ -95,7 +95,7 @@ def test_a_misspelt_name_gets_the_nearest(run: Run) -> None:
 def test_explain_says_where_every_setting_comes_from(run: Run) -> None:
     result = run("explain", "newsletter", "--json")
     settings = {each["setting"]: (each["value"], each["from"]) for each in answer(result)["settings"]}
-    assert settings["segment"] == ("newsletter", "activations/newsletter.yaml:1")
+    assert settings["audience"] == ("newsletter", "activations/newsletter.yaml:1")
     assert settings["mapping.identifiers.email"][0] == "email"
     assert settings["mapping.identifiers.email"][1].startswith("destinations.yaml:")
     assert settings["guard.max_removed_percent"] == (30.0, "built-in default")

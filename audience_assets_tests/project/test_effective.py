@@ -37,7 +37,7 @@ def test_maps_merge_by_key_and_lists_replace(shop: Path) -> None:
 def test_every_setting_says_where_it_came_from(shop: Path) -> None:
     effective = load_project(shop).effective["big_spenders"]
     expected = {
-        "segment": "activations/big_spenders.yaml:1",
+        "audience": "activations/big_spenders.yaml:1",
         "destination": "activations/big_spenders.yaml:2",
         "service": "the only service of klaviyo",
         "list_name": "activations/big_spenders.yaml:3",

@@ -68,7 +68,7 @@ def make_project(
     identifiers = {"email": "email"} | ({"phone": "phone"} if "sms" in channels else {})
     activation = activations.EffectiveActivation(
         name=ACTIVATION,
-        segment="vips",
+        audience="vips",
         model="users",
         destination="klaviyo",
         destination_type="klaviyo",

@@ -43,7 +43,7 @@ def make_project(root: Path, url: str, vendor: Path, *, guard: Guard, consent: b
     )
     activation = EffectiveActivation(
         name="vips",
-        segment="vips",
+        audience="vips",
         model="users",
         destination="plain",
         destination_type="plain",

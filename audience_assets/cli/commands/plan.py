@@ -31,7 +31,7 @@ def command(session: Session, activation: str, sample: int, fresh: bool) -> Code
         known(activation, "activation", runtime.project.activations)
         as_of = session.now
         if fresh:
-            refresh(session, runtime, [runtime.project.effective[activation].segment], as_of)
+            refresh(session, runtime, [runtime.project.effective[activation].audience], as_of)
         with session.err.status(f"planning {activation}"):
             plan = plan_sync(runtime, activation, as_of=as_of, sample=sample)
     if session.as_json:

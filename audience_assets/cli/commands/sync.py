@@ -45,7 +45,7 @@ def command(
         chosen = list(declared) if every else [known(name, "activation", declared) for name in activations]
         as_of = session.now
         if fresh:
-            refresh(session, runtime, (declared[name].segment for name in chosen), as_of)
+            refresh(session, runtime, (declared[name].audience for name in chosen), as_of)
         results = [_deliver(session, runtime, name, as_of, approve, recreate) for name in chosen]
     if session.as_json:
         session.answer([result for _, result in results])
