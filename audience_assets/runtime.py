@@ -87,6 +87,7 @@ class Runtime:
                 now=self.now,
                 mapped=self._mapped(effective),
                 activation=effective.name,
+                list_name=effective.list_name,
             )
         )
 

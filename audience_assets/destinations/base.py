@@ -247,7 +247,7 @@ class KeepsList(Protocol):
 class Gathers(Protocol):
     """A service that gathers batches and delivers many at once, e.g. in a file. Their reports name the `delivery`."""
 
-    def flush(self, target: ListRef) -> int:
+    def flush(self) -> int:
         """No more batches come: deliver what is gathered. Returns the calls it took.
 
         Every `delivery` is done then, and errors are told there.
@@ -324,7 +324,7 @@ class Limiter(Protocol):
 class Connection:
     """What a service is built from: checked settings and options, the mapping, the account's limiter, a clock.
 
-    `activation` is the name of what is delivered, for whatever the service calls after it.
+    `activation` and `list_name` are the names of what is delivered, for whatever the service calls after them.
     """
 
     settings: BaseModel
@@ -336,6 +336,7 @@ class Connection:
     now: Callable[[], datetime]
     mapped: Mapped = field(default_factory=Mapped)
     activation: str = ""
+    list_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -349,6 +350,8 @@ class DestinationType:
     # Names the account for pools, limits and logs without revealing the key.
     account: Callable[[BaseModel], str]
     secret_fields: tuple[str, ...] = ()
+    # What an activation without `service` means; not needed where there is one service only.
+    default_service: str | None = None
 
 
 class DestinationError(AudienceError):

@@ -120,7 +120,7 @@ class Deliverer:
         """Deliver what is gathered last, unless another sync has taken the list over."""
         with self.engine.begin() as connection:
             self.lease.assert_held(connection)
-        self.result.calls += service.flush(self.target)
+        self.result.calls += service.flush()
         self._record([], self._settled())
 
     def _planned(self) -> list[BatchRef]:

@@ -13,4 +13,5 @@ KLAVIYO = DestinationType(
     services={SUBSCRIPTION_LIST.name: SUBSCRIPTION_LIST},
     account=account_name,
     secret_fields=("api_key",),
+    default_service=SUBSCRIPTION_LIST.name,
 )
