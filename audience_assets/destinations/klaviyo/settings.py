@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from audience_assets.destinations.klaviyo.sftp_settings import SftpSettings
+
 # The revision every request and answer here was written for. Newer ones are tried by changing this line (or the
 # setting) and running the contract tests. https://developers.klaviyo.com/en/docs/api_versioning_and_deprecation_policy
 REVISION = "2026-07-15"
@@ -15,10 +17,8 @@ Channel = Literal["email", "sms"]
 OptInProcess = Literal["double_opt_in", "single_opt_in"]
 
 
-class KlaviyoSettings(BaseModel):
+class KlaviyoSettings(SftpSettings):
     """One Klaviyo account."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     api_key: SecretStr = Field(description="private API key, pk_...")
     base_url: str = Field(default="https://a.klaviyo.com", description="another address for the sandbox")
@@ -64,6 +64,15 @@ class SubscriptionListOptions(BaseModel):
         if len(set(value)) != len(value):
             raise ValueError("names a channel twice")
         return tuple(sorted(value))
+
+
+class SftpImportOptions(BaseModel):
+    """What an activation can say to `klaviyo.sftp_import`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    add_to_list: bool = Field(default=True, description="put the people into a list; false: profiles alone")
+    list_id: str | None = Field(default=None, description="the list's id at Klaviyo", min_length=1)
 
 
 def account_name(settings: BaseModel) -> str:
