@@ -15,7 +15,7 @@ help: ## what can be made
 demo: .venv/installed ## a shop's day: warehouse, segments, lists kept equal to them; ends by itself
 	@$(BIN)/audience-assets demo
 
-ui: .venv/installed ## Dagster and the Klaviyo sandbox, until Ctrl-C
+ui: .venv/installed ## the demo's lists in Dagster, and the vendors' sandboxes, until Ctrl-C
 	@$(BIN)/audience-assets ui
 
 test: .venv/installed-test ## the whole suite on every core, on SQLite, DuckDB and Postgres servers of its own

@@ -25,7 +25,7 @@ COMMANDS = {
     "forget": "erase a person from our state, and keep a proof",
     "explain": "every setting of an activation and where it comes from",
     "doctor": "try the warehouse, credentials, scopes and lists",
-    "sandbox": "a local Klaviyo to try things on",
+    "sandbox": "local vendors to try things on",
     "demo": "a shop's day, from warehouse to lists, by itself",
     "ui": "Dagster and the sandbox, until Ctrl-C",
     "schema": "JSON Schemas of the project's files, for editors",

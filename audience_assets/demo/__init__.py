@@ -1,1 +1,1 @@
-"""The embedded demo: a shop with 50,000 customers whose lists are kept equal to its segments."""
+"""The embedded demo: a shop with 50,000 customers whose lists at every vendor are kept equal to its segments."""

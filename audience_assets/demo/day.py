@@ -1,4 +1,7 @@
-"""A day in the shop: people order, return, sign up, move, opt in and opt out."""
+"""A day in the shop: people order, return, sign up, move, opt in and opt out.
+
+What they do at vendors is told there (`vendors/`).
+"""
 
 from __future__ import annotations
 
@@ -14,36 +17,28 @@ from sqlalchemy.engine import Connection, Engine
 from audience_assets.demo.generate import Row, customer_row, next_key
 from audience_assets.demo.people import address_of, invent
 from audience_assets.demo.tables import CONSENTS, CUSTOMERS, ORDERS
-from audience_assets.demo.vendor import contact_row
 from audience_assets.destinations.identifiers import normal_email
-from audience_assets.sandbox.klaviyo import KlaviyoAccount
 
 YEAR = timedelta(days=365)
 SILENT = timedelta(days=60)
 UNPAID = ("returned", "cancelled")
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
-    """Somebody to follow through the day."""
-
-    what: str
-    address: str
-    new_address: str | None = None
-
-
 @dataclass
-class Day:
-    """What happened, with numbers of people."""
+class ShopDay:
+    """Rows of `customers` by what the people did, as they were in the morning, and words with numbers of people."""
 
+    rising: list[Any] = field(default_factory=list)  # ordered, and may be VIPs now
+    lapsed: list[Any] = field(default_factory=list)  # had been silent, and ordered
+    movers: list[Any] = field(default_factory=list)  # have a new address
+    tired: list[Any] = field(default_factory=list)  # want no mail, and will tell vendors and not the shop
+    newcomers: list[Any] = field(default_factory=list)  # signed up
     events: list[tuple[str, int]] = field(default_factory=list)
-    examples: list[Example] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class _Change:
     connection: Connection
-    account: KlaviyoAccount
     now: datetime
     dice: random.Random
     size: int  # customers
@@ -54,24 +49,24 @@ class _Change:
         return self.dice.sample(list(people), min(wanted, len(people)))
 
 
-def change_the_day(engine: Engine, account: KlaviyoAccount, *, now: datetime, seed: int) -> Day:
-    """Change warehouse and vendor as a day would. `now` is UTC without a zone."""
-    day = Day()
+def change_the_day(engine: Engine, *, now: datetime, seed: int) -> ShopDay:
+    """Change the warehouse as a day would. `now` is UTC without a zone."""
     with engine.begin() as connection:
         size = connection.scalar(sa.select(sa.func.count()).select_from(CUSTOMERS)) or 0
-        change = _Change(connection, account, now, random.Random(seed), size)  # noqa: S311 - the same day
-        rising, lapsed, best = _near_vips(change), _lapsed(change), _vips(change)
-        readers = _readers(change)
-        day.events.append(("ordered and may become VIPs", _order(change, rising, 300.0)))
-        day.events.append(("came back after months and ordered", _order(change, lapsed, 40.0)))
-        day.events.append(("sent their largest order back", _send_back(change, best)))
-        leavers, movers, quitters = _split(change.some(readers, 8), 3)
-        day.events.append(("opted out in the shop", _opt_out_in_shop(change, leavers)))
-        day.events.append(("changed their address", _move(change, movers)))
-        tired = [*quitters, *rising[: max(1, len(rising) // 20)]]
-        day.events.append(("opted out at Klaviyo", _opt_out_at_vendor(change, tired)))
-        day.events.append(("signed up", _sign_up(change)))
-        day.examples = _examples(change, rising, lapsed, movers)
+        change = _Change(connection, now, random.Random(seed), size)  # noqa: S311 - the same day
+        day = ShopDay(rising=_near_vips(change), lapsed=_lapsed(change))
+        best = _vips(change)
+        leavers, day.movers, quitters = _split(change.some(_readers(change), 8), 3)
+        day.tired = [*quitters, *day.rising[: max(1, len(day.rising) // 20)]]
+        day.events = [
+            ("ordered and may become VIPs", _order(change, day.rising, 300.0)),
+            ("came back after months and ordered", _order(change, day.lapsed, 40.0)),
+            ("sent their largest order back", _send_back(change, best)),
+            ("opted out in the shop", _opt_out_in_shop(change, leavers)),
+            ("changed their address", _move(change, day.movers)),
+        ]
+        day.newcomers = _sign_up(change)
+        day.events.append(("signed up", len(day.newcomers)))
     return day
 
 
@@ -185,7 +180,6 @@ def _opt_out_in_shop(change: _Change, people: Sequence[Any]) -> int:
 
 
 def _move(change: _Change, people: Sequence[Any]) -> int:
-    """New addresses; most have reached Klaviyo already by other ways."""
     update = (
         CUSTOMERS.update()
         .where(CUSTOMERS.c.customer_id == sa.bindparam("number"))
@@ -194,8 +188,6 @@ def _move(change: _Change, people: Sequence[Any]) -> int:
     rows: list[Row] = [
         {"number": person.customer_id, "address": new_address(person), "at": change.now} for person in people
     ]
-    known = [row["address"] for row in rows if change.dice.random() < 0.8]
-    change.account.add_profiles({"email": address} for address in known)
     return _write(change, update, rows)
 
 
@@ -204,14 +196,7 @@ def new_address(person: Any) -> str:
     return address_of(person.first_name, person.customer_id, "new.example.org")
 
 
-def _opt_out_at_vendor(change: _Change, people: Iterable[Any]) -> int:
-    known = [person.email for person in people if change.account.find(person.email)]
-    for address in known:
-        change.account.opt_out(address)
-    return len(known)
-
-
-def _sign_up(change: _Change) -> int:
+def _sign_up(change: _Change) -> list[Any]:
     connection, now, dice = change.connection, change.now, change.dice
     first = next_key(connection, CUSTOMERS.c.customer_id)
     first_consent = next_key(connection, CONSENTS.c.consent_id)
@@ -234,10 +219,7 @@ def _sign_up(change: _Change) -> int:
             events.append(_consent(identifier, number, channel, "subscribed", given, "checkout"))
     _write(change, CONSENTS.insert(), events)
     _write(change, CUSTOMERS.insert(), rows)
-    added = connection.execute(sa.select(CUSTOMERS).where(CUSTOMERS.c.customer_id >= first)).all()
-    contacts = [contact_row(customer) for customer in added]
-    change.account.add_profiles(contact for contact in contacts if contact and dice.random() < 0.7)
-    return len(rows)
+    return list(connection.execute(sa.select(CUSTOMERS).where(CUSTOMERS.c.customer_id >= first)))
 
 
 def _consent(number: int, customer: int, channel: str, status: str, at: datetime, source: str) -> Row:
@@ -255,25 +237,3 @@ def _write(change: _Change, statement: Any, rows: list[Row]) -> int:
     if rows:
         change.connection.execute(statement, rows)
     return len(rows)
-
-
-def _examples(change: _Change, rising: Sequence[Any], lapsed: Sequence[Any], movers: Sequence[Any]) -> list[Example]:
-    """The first of each kind whom Klaviyo knows."""
-
-    def first(people: Sequence[Any], opted_out: bool = False) -> Any:
-        for person in people:
-            held = change.account.consent(person.email)
-            if held is not None and (held.status == "UNSUBSCRIBED") == opted_out:
-                return person
-        return None
-
-    found: list[Example] = []
-    if person := first(rising):
-        found.append(Example("ordered, and is a VIP now", person.email))
-    if person := first(lapsed):
-        found.append(Example("ordered, so is lapsed no more", person.email))
-    if person := first([person for person in movers if change.account.find(new_address(person))]):
-        found.append(Example("has a new address", person.email, new_address(person)))
-    if person := first(rising, opted_out=True):
-        found.append(Example("is a VIP now, but opted out at Klaviyo", person.email))
-    return found

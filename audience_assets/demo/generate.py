@@ -12,7 +12,16 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from audience_assets.demo.people import Person, invent
-from audience_assets.demo.tables import CONSENTS, CUSTOMERS, METADATA, ORDER_ITEMS, ORDERS, PRODUCTS
+from audience_assets.demo.tables import (
+    CONSENTS,
+    CUSTOMERS,
+    MERGED_CUSTOMERS,
+    METADATA,
+    NO_MERGED_CUSTOMERS,
+    ORDER_ITEMS,
+    ORDERS,
+    PRODUCTS,
+)
 
 CUSTOMER_COUNT = 50_000
 SEED = 2026
@@ -133,8 +142,10 @@ def generate_warehouse(
     """
     shop = Shop(now, random.Random(seed))  # noqa: S311 - the same shop every time
     with engine.begin() as connection:
+        connection.execute(NO_MERGED_CUSTOMERS)
         METADATA.drop_all(connection)
         METADATA.create_all(connection)
+        connection.execute(MERGED_CUSTOMERS)
         connection.execute(PRODUCTS.insert(), list(_products()))
         shared: list[Person] = []
         for number in range(1, customers + 1):
@@ -162,11 +173,21 @@ def customer_row(
         "country": person.country,
         "city": person.city,
         "birthdate": person.birthdate,
+        "club_since": _club_since(number, person),
         "created_at": person.created_at,
         "updated_at": person.created_at,
         "email_consent_at": email_consent_at,
         "sms_consent_at": sms_consent_at,
     }
+
+
+def _club_since(number: int, person: Person) -> str | None:
+    """One in three is in the club; the till of old wrote the month only, or nothing that is a date."""
+    if number % 3:
+        return None
+    if number % 25 == 0:
+        return f"{person.created_at:%m/%Y}" if number % 2 else "member"
+    return f"{person.created_at:%Y-%m-%d}"
 
 
 def next_key(connection: Connection, column: sa.Column[int]) -> int:

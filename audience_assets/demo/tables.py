@@ -16,6 +16,7 @@ CUSTOMERS = sa.Table(
     sa.Column("country", sa.String),
     sa.Column("city", sa.String),
     sa.Column("birthdate", sa.Date),
+    sa.Column("club_since", sa.String),
     sa.Column("created_at", sa.DateTime, nullable=False),
     sa.Column("updated_at", sa.DateTime, nullable=False),
     sa.Column("email_consent_at", sa.DateTime),
@@ -60,3 +61,14 @@ CONSENTS = sa.Table(
     sa.Column("consent_at", sa.DateTime),
     sa.Column("source", sa.String),
 )
+
+# What a team's own identity job would write: one tidy row a customer, the source of attributes.
+MERGED_CUSTOMERS = sa.text(
+    """
+    CREATE VIEW merged_customers AS
+    SELECT customer_id, lower(trim(email)) AS email, phone, first_name, country, city, updated_at,
+        (SELECT max(ordered_at) FROM orders WHERE orders.customer_id = customers.customer_id) AS last_order_at
+    FROM customers
+    """
+)
+NO_MERGED_CUSTOMERS = sa.text("DROP VIEW IF EXISTS merged_customers")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,9 +14,10 @@ from pathlib import Path
 from sqlalchemy.engine import Engine
 
 from audience_assets.demo.generate import generate_warehouse
-from audience_assets.demo.vendor import API_KEY
+from audience_assets.demo.vendors import Account
 from audience_assets.errors import AudienceError
 from audience_assets.project.files import PROJECT as SETTINGS
+from audience_assets.sandbox import Sandbox
 from audience_assets.warehouse.engine import open_warehouse
 
 FOLDER = ".demo"
@@ -66,14 +67,17 @@ class Workspace:
         generate_warehouse(engine, now=now, customers=customers)
         return engine
 
-    def environment(self, sandbox_url: str) -> dict[str, str]:
-        """What the project's settings and Dagster read from the environment."""
-        return {
-            "AUDIENCE_PROJECT": str(self.project),
-            "DAGSTER_HOME": str(self.dagster_home),
-            "KLAVIYO_API_KEY": API_KEY,
-            "KLAVIYO_BASE_URL": sandbox_url,
-        }
+    def environment(self) -> dict[str, str]:
+        """What Dagster reads from the environment."""
+        return {"AUDIENCE_PROJECT": str(self.project), "DAGSTER_HOME": str(self.dagster_home)}
+
+
+def variables(sandbox: Sandbox, accounts: Sequence[Account]) -> dict[str, str]:
+    """What the project's destinations read from the environment."""
+    found: dict[str, str] = {}
+    for account in accounts:
+        found |= account.environment(sandbox.url_of(account.vendor.name))
+    return found
 
 
 def make_dagster_home(home: Path) -> None:
@@ -85,7 +89,7 @@ def make_dagster_home(home: Path) -> None:
 
 
 @contextmanager
-def environment(values: dict[str, str]) -> Iterator[None]:
+def environment(values: Mapping[str, str]) -> Iterator[None]:
     """Set variables of this process for a while."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)

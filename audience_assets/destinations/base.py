@@ -350,8 +350,8 @@ class DestinationType:
     # Names the account for pools, limits and logs without revealing the key.
     account: Callable[[BaseModel], str]
     secret_fields: tuple[str, ...] = ()
-    # What an activation without `service` means; not needed where there is one service only.
-    default_service: str | None = None
+    # What an activation means that names no service. Without it, one of a vendor with several has to.
+    usual_service: str | None = None
 
 
 class DestinationError(AudienceError):
@@ -390,11 +390,12 @@ class Unavailable(DestinationError): ...
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row the vendor points at, by its index in the request."""
+    """A row the vendor points at, by its index in the request. `field` is the part of the row, where it says so."""
 
     index: int
     reason: str
     detail: str | None = None
+    field: str | None = None
 
 
 class BadRows(DestinationError):

@@ -15,7 +15,7 @@ from audience_assets.project.activations import Mapping as FieldMapping
 from audience_assets.project.check_consent import check_consent
 from audience_assets.project.check_destinations import check_options, known_settings
 from audience_assets.project.check_settings import check_settings
-from audience_assets.project.effective import Merged, implied_service, merge, render_list_name, template_mistake
+from audience_assets.project.effective import Merged, merge, render_list_name, template_mistake, usual_service
 from audience_assets.project.fields import Fields
 from audience_assets.project.model_paths import keys_of
 from audience_assets.project.places import Place
@@ -55,7 +55,7 @@ class ActivationCheck:
         """An activation whose segment and destination are there and sound."""
         kind = self.types[self.project.destinations[activation.destination].type]
         merged = merge(self.project, activation)
-        service = merged.data.get("service") or implied_service(kind)
+        service = merged.data.get("service") or usual_service(kind)
         if service is None:
             places.activation.report(
                 f"{kind.title} has several services: say which in `service`", f"there is {', '.join(kind.services)}"

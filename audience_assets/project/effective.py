@@ -93,10 +93,10 @@ def effective_activation(
     destination = project.destinations[activation.destination]
     kind = (destinations or known_destinations())[destination.type]
     merged = merge(project, activation)
-    service = merged.data.get("service") or implied_service(kind)
+    service = merged.data.get("service") or usual_service(kind)
     if service is None:
         raise ValueError(f"the activation {activation.activation!r} names no service")
-    merged.origins.setdefault("service", f"default of {kind.name}")
+    merged.origins.setdefault("service", f"the {'usual' if len(kind.services) > 1 else 'only'} service of {kind.name}")
     _complete_options(merged, kind.services[service])
     settings = {**merged.data, "service": service}
     settings["list_name"] = render_list_name(settings["list_name"], project, activation)
@@ -153,9 +153,9 @@ def _source(project: Project, prefix: str, path: KeyPath, otherwise: str) -> str
     return project.sources.get(prefix, otherwise)
 
 
-def implied_service(kind: DestinationType) -> str | None:
-    """The service that is meant where none is said: the vendor's default, or the one it has."""
-    return kind.default_service or (next(iter(kind.services)) if len(kind.services) == 1 else None)
+def usual_service(kind: DestinationType) -> str | None:
+    """What an activation means that names no service: the vendor's only one, or the one it says."""
+    return next(iter(kind.services)) if len(kind.services) == 1 else kind.usual_service
 
 
 def known_destinations() -> Mapping[str, DestinationType]:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from audience_assets.project.activations import Activation, Destination, EffectiveActivation, TextOrEnv
 from audience_assets.project.audiences import Audience, treatment_audiences
-from audience_assets.project.campaigns import Campaign
+from audience_assets.project.campaigns import Campaign, Holdout
 from audience_assets.project.conditions import Declared
 from audience_assets.project.models import CalculatedField, Insights, Model, Relationship, Segment
 
@@ -45,6 +45,13 @@ class ProjectFile(Declared):
     calculated_fields: dict[str, dict[str, CalculatedField]] = Field(default_factory=dict)
     insights: Insights = Insights()
     notifications: Notifications = Notifications()
+    holdouts: dict[str, Holdout] = Field(
+        default_factory=dict,
+        description="shares of everybody whom campaigns leave alone; `universal` is every campaign's",
+    )
+    priority_lists: dict[str, list[str]] = Field(
+        default_factory=dict, description="campaigns that share people, the first one first; each names its list"
+    )
 
 
 @dataclass(frozen=True)

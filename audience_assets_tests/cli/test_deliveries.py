@@ -127,7 +127,7 @@ def test_without_refresh_the_last_computed_members_are_delivered(run: Run, vendo
 
 
 def test_what_the_vendor_did_not_answer_is_a_partial_delivery(run: Run, vendor: Vendor, project: Path) -> None:
-    replace(project / "destinations.yaml", "    api_key:", "    tries: 1\n    api_key:")
+    replace(project / "destinations.yaml", "\n    api_key:", "\n    tries: 1\n    api_key:")
     vendor.sandbox.faults.add(Fault(Action.ERROR_BEFORE, endpoint="bulk_subscribe_profiles", status=503))
     result = run("sync", "newsletter", "--json")
     assert result.exit_code == 4, result.output
@@ -172,7 +172,7 @@ def test_a_missing_variable_is_named(run: Run, vendor: Vendor, project: Path, mo
 
 
 def test_a_vendor_out_of_reach_is_a_failed_delivery(run: Run, project: Path) -> None:
-    replace(project / "destinations.yaml", "    api_key:", "    tries: 1\n    api_key:")
+    replace(project / "destinations.yaml", "\n    api_key:", "\n    tries: 1\n    api_key:")
     result = run("sync", "newsletter")
     assert result.exit_code in (1, 4)
     assert "Traceback" not in result.output

@@ -145,13 +145,15 @@ def test_ui_shows_a_project_and_stops_with_everything_it_started(project: Path) 
     arguments = ("--project", str(project), "--port", ports[0], "--sandbox-port", ports[1])
     with started("ui", *arguments) as process:
         dagster = read_until(process, r"Dagster +(http://\S+)")[1]
+        page = read_until(process, r"Vendors' page +(http://\S+)")[1]
+        assert (dagster, page) == tuple(f"http://127.0.0.1:{port}" for port in ports)
         klaviyo = read_until(process, r"Klaviyo sandbox +(http://\S+)")[1]
-        assert (dagster, klaviyo) == tuple(f"http://127.0.0.1:{port}" for port in ports)
         query = {"query": "{ assetNodes { assetKey { path } repository { location { name } } } }"}
         nodes = requests.post(f"{dagster}/graphql", json=query, timeout=PATIENCE).json()["data"]["assetNodes"]
         assert {node["repository"]["location"]["name"] for node in nodes} == {"audience_assets"}
         assert ["klaviyo", "newsletter"] in [node["assetKey"]["path"] for node in nodes]
-        assert requests.get(klaviyo, timeout=PATIENCE).ok
+        assert requests.get(page, timeout=PATIENCE).ok
+        assert requests.get(f"{klaviyo}/api/lists", timeout=PATIENCE).status_code == 401
         below = children(process.pid)
         assert len(below) >= 4, "dagster dev, code server, webserver, daemon"
         process.send_signal(signal.SIGINT)
@@ -159,7 +161,7 @@ def test_ui_shows_a_project_and_stops_with_everything_it_started(project: Path) 
     running = subprocess.run(["ps", "-eo", "pid,stat"], capture_output=True, text=True, check=True)  # noqa: S607
     alive = {pid for pid, state in (line.split() for line in running.stdout.splitlines()[1:]) if state[0] != "Z"}
     assert not alive & set(below)
-    for url in (dagster, klaviyo):
+    for url in (dagster, page):
         with pytest.raises(requests.ConnectionError):
             requests.get(url, timeout=PATIENCE)
 

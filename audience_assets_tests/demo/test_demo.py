@@ -17,53 +17,108 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from audience_assets.cli import main
-from audience_assets.demo.run import demo
+from audience_assets.demo.run import Stage, demo
 from audience_assets.demo.tables import CONSENTS, CUSTOMERS
-from audience_assets.demo.vendor import account_of
-from audience_assets.demo.workspace import Workspace, environment
+from audience_assets.demo.vendors.dotdigital import DotdigitalShop
+from audience_assets.demo.vendors.emarsys import EmarsysShop
+from audience_assets.demo.vendors.iterable import CLUB_FIELD, SPENT_FIELD, IterableShop
+from audience_assets.demo.vendors.klaviyo import KlaviyoShop
+from audience_assets.demo.workspace import environment
 from audience_assets.destinations.identifiers import normal_email
 from audience_assets.runtime import Runtime
-from audience_assets.sandbox.klaviyo import KlaviyoAccount
-from audience_assets.sync import latest_syncs
+from audience_assets.sync import latest_syncs, open_rejections
 
-LISTS = {"newsletter": "Newsletter", "vips": "VIPs", "welcome": "Welcome series", "win_back": "Win-back"}
+LISTS = {
+    "newsletter": "Newsletter", "vips": "VIPs", "welcome": "Welcome series", "win_back": "Win-back",
+    "sock_fans": "Sock fans", "letter": "Newsletter", "best_customers": "VIPs", "retention": "Win-back",
+}  # fmt: skip
+AT_KLAVIYO = ("newsletter", "vips", "welcome", "win_back")
 
 
 @dataclass(frozen=True)
 class Played:
-    """A demo that has come to its end, its sandbox still up."""
+    """A demo that has come to its end, its sandbox still up, and the text that it printed."""
 
-    workspace: Workspace
-    account: KlaviyoAccount
-    url: str
+    stage: Stage
     told: str
+    klaviyo: KlaviyoShop
+    iterable: IterableShop
+    emarsys: EmarsysShop
+    dotdigital: DotdigitalShop
 
-    def members(self, activation: str) -> set[str | None]:
-        list_id = self.account.list_named(LISTS[activation]).id
-        return {profile.email for profile in self.account.members(list_id)}
+    @property
+    def project(self) -> Path:
+        return self.stage.workspace.project
+
+    def readers(self) -> set[str | None]:
+        account = self.klaviyo.account
+        return {profile.email for profile in account.members(account.list_named("Newsletter").id)}
+
+    def size_at_vendor(self, activation: str) -> int:
+        """Members of the list as the vendor has it."""
+        name = LISTS[activation]
+        if activation == "sock_fans":
+            return len(self.iterable.project.list_named(name))
+        if activation == "letter":
+            return len(self.emarsys.account.list_named(name).members)
+        if activation in AT_KLAVIYO:
+            return len(list(self.klaviyo.account.members(self.klaviyo.account.list_named(name).id)))
+        return len(self.dotdigital.account.list_named(name).ids())
+
+    def reasons(self, activation: str) -> dict[str, str | None]:
+        """Reasons of open rejections with an example of the details."""
+        with Runtime.open(self.project) as runtime:
+            return {each.reason: each.detail for each in open_rejections(runtime, activation)}
 
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     text = io.StringIO()
-    folder = tmp_path_factory.mktemp("demo")
     console = Console(file=text, width=200, highlight=False)
-    with demo(folder, customers=2000, console=console) as sandbox:
-        yield Played(Workspace(folder), account_of(sandbox), sandbox.url, text.getvalue())
+    with demo(tmp_path_factory.mktemp("demo"), customers=2000, console=console) as stage:
+        yield Played(stage, text.getvalue(), *stage.accounts)  # type: ignore[arg-type]
 
 
 def test_every_list_holds_what_its_ledger_says(played: Played) -> None:
-    with Runtime.open(played.workspace.project) as runtime:
+    with Runtime.open(played.project) as runtime:
         syncs = latest_syncs(runtime)
     assert set(syncs) == set(LISTS)
     for activation, sync in syncs.items():
         assert sync["state"] in ("delivered", "unchanged")
-        assert sync["report"]["members_after"] == len(played.members(activation)) > 0, activation
+        # Who unsubscribed from the one list by themselves that day is a member to us, and to Dotdigital no more.
+        by_themselves = len(played.dotdigital.tired) if activation == "best_customers" else 0
+        held = played.size_at_vendor(activation) + by_themselves
+        assert sync["report"]["members_after"] == held > 0, activation
+
+
+def test_iterable_creates_the_new_field_and_refuses_what_is_no_date(played: Played) -> None:
+    project = played.iterable.project
+    assert project.fields.types[SPENT_FIELD] == "double"
+    assert played.reasons("sock_fans") == {"type_mismatch": "Iterable's field is date, the value is string"}
+    fans = [user.data or {} for user in project.members(project.list_named("Sock fans").id)]
+    assert any(CLUB_FIELD in data for data in fans) and all(SPENT_FIELD in data for data in fans)
+
+
+def test_emarsys_creates_nobody_and_takes_no_shared_address(played: Played) -> None:
+    account = played.emarsys.account
+    assert "several_contacts" in played.reasons("letter")
+    members = [contact.email for contact in account.members(account.list_named("Newsletter").id)]
+    assert all(email and len(account.find(email)) == 1 for email in members)
+
+
+def test_dotdigital_subscribes_nobody_again(played: Played) -> None:
+    account = played.dotdigital.account
+    assert account.list_named("VIPs").visibility == "Public"
+    assert account.list_named("Win-back").visibility == "Private"
+    assert [change for change in account.audit if change.origin != "person"] == []
+    opted_out = {contact.id for contact in account.contacts if contact.email_status in ("unsubscribed", "suppressed")}
+    listed = {number for name in ("VIPs", "Win-back") for number in account.list_named(name).ids()}
+    assert opted_out & listed, "in a list, and not mailed"
 
 
 def test_the_day_is_delivered(played: Played) -> None:
     """Whoever opted out in the shop that day is in no newsletter; whoever moved is in it with the new address only."""
-    with Runtime.open(played.workspace.project) as runtime, runtime.engine.connect() as connection:
+    with Runtime.open(played.project) as runtime, runtime.engine.connect() as connection:
         today = set(connection.scalars(sa.select(CONSENTS.c.customer_id).where(CONSENTS.c.source == "account page")))
         people = connection.execute(sa.select(CUSTOMERS.c.customer_id, CUSTOMERS.c.email)).all()
     owners = Counter(normal_email(email) for _, email in people)
@@ -72,7 +127,7 @@ def test_the_day_is_delivered(played: Played) -> None:
         address for address, number in owners.items() if number > 1
     }
     moved = {email for _, email in people if email and email.endswith("@new.example.org")}
-    readers = played.members("newsletter")
+    readers = played.readers()
     assert left
     assert not left & readers
     assert moved & readers
@@ -82,10 +137,10 @@ def test_the_day_is_delivered(played: Played) -> None:
 
 def test_nobody_who_opted_out_at_the_vendor_last_is_opted_in(played: Played) -> None:
     """Our writes never follow a person's own later decision."""
-    own = {change.email for change in played.account.audit if change.origin == "person" and change.email}
+    own = {change.email for change in played.klaviyo.account.audit if change.origin == "person" and change.email}
     assert own
     for address in own:
-        held = played.account.consent(address)
+        held = played.klaviyo.account.consent(address)
         assert held is not None
         assert held.status == "UNSUBSCRIBED", "the shop knows of no later consent"
 
@@ -93,17 +148,20 @@ def test_nobody_who_opted_out_at_the_vendor_last_is_opted_in(played: Played) -> 
 def test_it_tells_what_a_person_wants_to_see(played: Played) -> None:
     for words in (*LISTS.values(), "First delivery", "A day goes by", "Delivery after that day", "at best"):
         assert words in played.told
-    for reason in ("vendor_opt_out", "invalid_email", "consent_at_missing", "sms_unavailable_in_region"):
+    for title in ("Klaviyo", "Iterable", "Emarsys", "Dotdigital"):
+        assert f"{title} " in played.told
+    reasons = ("vendor_opt_out", "invalid_email", "consent_at_missing", "sms_unavailable_in_region", "type_mismatch")
+    for reason in (*reasons, "several_contacts"):
         assert reason in played.told
-    assert "pk_" not in played.told
+    assert "sandbox_only" not in played.told, "no secret"
 
 
 def test_dagster_keeps_the_history(played: Played) -> None:
-    with environment(played.workspace.environment(played.url)), dg.DagsterInstance.get() as instance:
+    with environment(played.stage.variables), dg.DagsterInstance.get() as instance:
         runs = instance.get_runs()
         assert [run.status for run in runs] == [dg.DagsterRunStatus.SUCCESS] * len(runs)
         assert len(runs) >= 2
-        for activation in LISTS:
+        for activation in AT_KLAVIYO:
             event = instance.get_latest_materialization_event(dg.AssetKey(["klaviyo", activation]))
             assert event is not None
 

@@ -27,7 +27,7 @@ from audience_assets.demo.workspace import FOLDER
     json=False,
 )
 def command(session: Session, customers: int, work: Path) -> None:
-    """Play a shop's day: invent a warehouse, deliver four lists to a sandbox Klaviyo through Dagster, let people
+    """Play a shop's day: invent a warehouse, deliver its lists to sandboxes of the vendors through Dagster, let people
     order, move and opt out, deliver again, and show who was added, removed and rejected.
 
     Ends by itself; nothing is left running.

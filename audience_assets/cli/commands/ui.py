@@ -15,13 +15,13 @@ from audience_assets.cli.contacts import contacts
 from audience_assets.cli.dagster_server import HOST, dagster_dev, prepare_home, wait_until_ready
 from audience_assets.cli.declare import declare
 from audience_assets.cli.session import Session
+from audience_assets.cli.twins import twins_of
 from audience_assets.cli.waiting import stop_signals, wait
 from audience_assets.demo.run import demo
-from audience_assets.demo.workspace import FOLDER, Workspace, make_dagster_home
+from audience_assets.demo.workspace import FOLDER, make_dagster_home
 from audience_assets.errors import AudienceError
 from audience_assets.project.files import PROJECT as PROJECT_FILE
 from audience_assets.sandbox import Sandbox
-from audience_assets.sandbox.served import TWINS
 
 DAGSTER_PORT = 3000
 SANDBOX_PORT = 8787
@@ -44,7 +44,7 @@ class _Stage:
     "ui",
     click.option("--port", type=click.IntRange(1, 65535), default=DAGSTER_PORT, show_default=True, help="Dagster's."),
     click.option(
-        "--sandbox-port", type=click.IntRange(1, 65535), default=SANDBOX_PORT, show_default=True, help="Klaviyo's."
+        "--sandbox-port", type=click.IntRange(1, 65535), default=SANDBOX_PORT, show_default=True, help="The vendors'."
     ),
     click.option(
         "--customers", type=click.IntRange(min=500), default=DEMO_CUSTOMERS, show_default=True, help="Of the demo."
@@ -52,7 +52,7 @@ class _Stage:
     json=False,
 )
 def command(session: Session, port: int, sandbox_port: int, customers: int) -> None:
-    """Leave Dagster and a sandbox Klaviyo running, until Ctrl-C.
+    """Leave Dagster and the vendors' sandboxes running, until Ctrl-C.
 
     In a project's folder, or with --project, Dagster shows that project. Anywhere else the demo is played
     first and Dagster shows its lists and their history.
@@ -66,14 +66,18 @@ def command(session: Session, port: int, sandbox_port: int, customers: int) -> N
             with session.err.status("starting Dagster"):
                 wait_until_ready(child, port, stopped, log)
             if not stopped.is_set():
-                session.say(
-                    f"\nDagster          http://{HOST}:{port}   (it writes {log})\n"
-                    f"Klaviyo sandbox  {stage.sandbox.url}\n\nCtrl-C stops both."
-                )
+                session.say(_addresses(f"http://{HOST}:{port}", stage.sandbox, log))
             wait(stopped, child.alive)
             if not stopped.is_set():
                 raise AudienceError(f"Dagster ended by itself with status {child.status}; its own words are in {log}")
     session.say("Stopped.")
+
+
+def _addresses(dagster: str, sandbox: Sandbox, log: Path) -> str:
+    """Where everything is. The sandbox's page shows every vendor's lists, members and requests."""
+    lines = [("Dagster", f"{dagster}   (it writes {log})"), ("Vendors' page", sandbox.url)]
+    lines += [(f"{each.title} sandbox", sandbox.url_of(name)) for name, each in sandbox.vendors.items()]
+    return "\n".join(["", *(f"{what:<20}{where}" for what, where in lines), "", "Ctrl-C stops all of it."])
 
 
 def _check_free(port: int, option: str) -> None:
@@ -93,18 +97,18 @@ def _stage(session: Session, sandbox_port: int, customers: int) -> Iterator[_Sta
         return
     if session.folder != Path():
         raise click.UsageError(f"There is no {PROJECT_FILE} in {session.folder}.")
-    with demo(Path(FOLDER), customers=customers, console=session.out, port=sandbox_port) as sandbox:
-        workspace = Workspace(Path(FOLDER).resolve())
-        yield _Stage(workspace.folder, workspace.environment(sandbox.url), sandbox)
+    with demo(Path(FOLDER), customers=customers, console=session.out, port=sandbox_port) as played:
+        yield _Stage(played.workspace.folder, played.variables, played.sandbox)
 
 
 @contextmanager
 def _project(session: Session, port: int) -> Iterator[_Stage]:
-    klaviyo = TWINS["klaviyo"](SANDBOX_KEY, True)
     folder = session.folder.resolve()
     with session.runtime() as runtime:
-        klaviyo.seed(contacts(runtime, "klaviyo", percent=90))
+        twins = twins_of(runtime.project, key=SANDBOX_KEY)
+        for name, twin in twins.items():
+            twin.seed(contacts(runtime, name, percent=90))
     home = Path(os.environ.get("DAGSTER_HOME") or folder / HOME).resolve()
     make_dagster_home(home)
-    with Sandbox([klaviyo.vendor], port=port) as sandbox:
+    with Sandbox([twin.vendor for twin in twins.values()], port=port) as sandbox:
         yield _Stage(folder, {"AUDIENCE_PROJECT": str(folder), "DAGSTER_HOME": str(home)}, sandbox)
