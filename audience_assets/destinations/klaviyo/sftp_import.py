@@ -29,8 +29,10 @@ from audience_assets.destinations.base import (
     ServiceSpec,
 )
 from audience_assets.destinations.http import Patience
+from audience_assets.destinations.klaviyo.client import KlaviyoClient
+from audience_assets.destinations.klaviyo.lists import Lists
 from audience_assets.destinations.klaviyo.settings import KlaviyoSettings, SftpImportOptions
-from audience_assets.destinations.klaviyo.sftp_lists import GivenList, NoList, Target
+from audience_assets.destinations.klaviyo.sftp_lists import ApiList, GivenList, NoList, Target
 from audience_assets.destinations.klaviyo.sftp_parts import Parts, Put
 from audience_assets.destinations.klaviyo.sftp_rows import IDENTIFIERS, Rows
 
@@ -61,7 +63,7 @@ class SftpImport:
             list(mapped.attributes),
             connection.default_region,
         )
-        self._target = _target(self._options, connection)
+        self._target = _target(self._settings, self._options, connection)
 
     @cached_property
     def _uploader(self) -> Put:
@@ -129,11 +131,17 @@ def _patience(settings: KlaviyoSettings) -> Patience:
     return Patience(tries=settings.tries, first_wait=settings.first_wait_seconds, timeout=settings.timeout_seconds)
 
 
-def _target(options: SftpImportOptions, connection: Connection) -> Target:
+def _target(settings: KlaviyoSettings, options: SftpImportOptions, connection: Connection) -> Target:
     if not options.add_to_list:
         return NoList(connection.list_name)
+    if settings.api_key is not None:
+        client = KlaviyoClient(settings, connection.limiter)
+        keeps = options.leavers == "keep"
+        return ApiList(client, Lists(client, options.opt_in_process), options.list_id, keeps, connection.default_region)
     if options.list_id is None:
-        raise Misconfigured("klaviyo.sftp_import needs the option list_id, or add_to_list: false.")
+        raise Misconfigured("Without an api_key klaviyo.sftp_import needs the option list_id, or add_to_list: false.")
+    if options.leavers == "remove":
+        raise Misconfigured("Taking leavers off the list needs an api_key: a file can't.")
     return GivenList(options.list_id, connection.list_name)
 
 
