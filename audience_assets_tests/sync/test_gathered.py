@@ -76,7 +76,7 @@ class Keeping(PlainVendor):
     """Can't take anybody off its list."""
 
     def remove(self, target: ListRef, members: Sequence[Member]) -> Report:
-        issue = Issue("stays_in_list", channel="list")
+        issue = Issue("stays_in_list", f"they stay in {target.name}", channel="list")
         return Report([Outcome(member.identifier, Status.KEPT, issues=[issue]) for member in members])
 
 

@@ -35,24 +35,26 @@ def connected(settings: SftpSettings, timeout: float) -> Iterator[paramiko.SFTPC
 
     Raises Misconfigured (settings, host key), Unauthorized (user or key), Unavailable (the network).
     """
-    key = private_key(settings)
-    transport = paramiko.Transport(_socket(settings))
+    key, expected = private_key(settings), _ExpectedHost(settings)
+    line = _socket(settings)
+    transport = paramiko.Transport(line)
     try:
-        sftp = _session(transport, settings, key, timeout)
+        sftp = _session(transport, settings, key, expected, timeout)
         try:
             yield sftp
         finally:
             sftp.close()
     finally:
         transport.close()
+        line.close()
         # Nothing of a connection outlives it.
-        transport.join(CONNECT_SECONDS)
+        if transport.ident is not None:
+            transport.join(CONNECT_SECONDS)
 
 
 def _session(
-    transport: paramiko.Transport, settings: SftpSettings, key: paramiko.PKey, timeout: float
+    transport: paramiko.Transport, settings: SftpSettings, key: paramiko.PKey, expected: _ExpectedHost, timeout: float
 ) -> paramiko.SFTPClient:
-    expected = _ExpectedHost(settings)
     transport.banner_timeout = transport.auth_timeout = CONNECT_SECONDS
     options = transport.get_security_options()
     options.key_types = expected.preferred(options.key_types)

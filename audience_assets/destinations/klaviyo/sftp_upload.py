@@ -66,9 +66,8 @@ class Uploader:
             try:
                 return work(sftp)
             except PermissionError:
-                raise Misconfigured(
-                    f"Klaviyo's SFTP host does not allow this in {self._settings.sftp_folder}."
-                ) from None
+                folder = self._settings.sftp_folder or "/"
+                raise Misconfigured(f"Klaviyo's SFTP host does not let this user write to {folder}.") from None
             except FileNotFoundError:
                 raise Misconfigured(
                     f"There is no folder {self._settings.sftp_folder} at Klaviyo's SFTP host; see sftp_folder."

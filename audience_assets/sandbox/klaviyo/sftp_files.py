@@ -1,4 +1,4 @@
-"""The files of one account's SFTP user, and what became of them. They have no place on the disk that a path could lead out of."""
+"""The files of one account's SFTP user, which no path leads out of, and what became of them."""
 
 from __future__ import annotations
 
