@@ -47,7 +47,8 @@ class SftpWorld:
 
     def key_file(self, pair: KeyPair = OURS) -> str:
         file = self.folder / pair.fingerprint[7:15].replace("/", "_")
-        file.write_text(pair.private)
+        if not file.exists():
+            file.write_text(pair.private)
         return str(file)
 
     def settings(self, **settings: Any) -> KlaviyoSettings:

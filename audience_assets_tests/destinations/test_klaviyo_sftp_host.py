@@ -231,12 +231,11 @@ def test_what_was_gathered_is_let_go_without_a_trace(sftp: SftpWorld) -> None:
 
 
 def test_two_at_once_do_not_meet(sftp: SftpWorld) -> None:
-    target = sftp.service().ensure_list(LIST_NAME)
-    everybody = people(200)
+    everybody, services = people(200), [sftp.service(), sftp.service()]
+    target = services[0].ensure_list(LIST_NAME)
 
     def deliver(part: int) -> None:
-        service = sftp.service()
-        delivered(service, service.add(target, everybody[part::2]))
+        delivered(services[part], services[part].add(target, everybody[part::2]))
 
     threads = [threading.Thread(target=deliver, args=(part,)) for part in range(2)]
     for thread in threads:

@@ -1,4 +1,4 @@
-"""The entry point of a process that is killed in the middle of a sync."""
+"""Entry points of processes that are killed in the middle of a sync."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from audience_assets.runtime import Runtime
 from audience_assets.sync import run_sync
 from audience_assets.warehouse.engine import open_warehouse
 from audience_assets_tests.sync.vendor import now
@@ -32,3 +33,9 @@ def sync_until(folder: str, url: str, statement: int, *, consent: bool = False, 
     sa.event.listen(engine, "before_cursor_execute", count)
     sa.event.listen(engine, "commit", count)
     run_sync(make_runtime(Path(folder), engine, guard=OPEN_GUARD, consent=consent), "vips", as_of=now())
+
+
+def sync_project(root: str) -> None:
+    """Sync the list `vips` of a project's folder, in a process that somebody else will kill."""
+    with Runtime.open(root) as runtime:
+        run_sync(runtime, "vips", as_of=now())

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any
 
 from audience_assets.sandbox.klaviyo.errors import Problems
-from audience_assets.sandbox.klaviyo.imports import RowFailed, upsert
+from audience_assets.sandbox.klaviyo.imports import RowFailed, refuse_as_told, upsert
 from audience_assets.sandbox.klaviyo.profile_rows import check_profile
 from audience_assets.sandbox.klaviyo.sftp_files import IngestResult
 
@@ -75,6 +75,7 @@ def _import(account: KlaviyoAccount, row: Mapping[str, str], result: IngestResul
     check_profile({"attributes": attributes}, "", problems)
     if problems.first is not None:
         raise RowFailed(problems.first)
+    refuse_as_told(account, attributes)
     known = len(account.profiles)
     profile = upsert(account, {"attributes": attributes}, at, null_clears=True)
     made = len(account.profiles) > known
