@@ -306,6 +306,9 @@ class ServiceSpec:
     shared_opt_out: str | None = None
     # Why a list of that name can't be, before anything is asked of the vendor; None where it can.
     name_fault: Callable[[str], str | None] | None = None
+    # Hours from a delivery until the vendor has everybody ready to be written to: about a day at e-mail platforms, one
+    # where a file is stored, two where people are matched for advertising.
+    lead_hours: int = 24
     # Why all lists of one account should match people by the same identifier; None where that does not matter.
     one_identifier: str | None = None
 

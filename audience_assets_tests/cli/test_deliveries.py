@@ -210,6 +210,16 @@ def test_the_doctor_warns_of_lists_whose_opt_outs_are_shared(run: Run, vendor: V
     assert "shared opt-out" not in run("doctor").stdout
 
 
+def test_the_doctor_gives_up_on_an_outage_soon_and_once_a_destination(run: Run, vendor: Vendor) -> None:
+    vendor.sandbox.faults.add(Fault(Action.ERROR_BEFORE, status=503))
+    result = run("doctor", "--json")
+    assert result.exit_code == 1
+    assert len(vendor.sandbox.requests) == 2, "a call and its repetition"
+    failed = {each["subject"]: each["message"] for each in answer(result) if not each["ok"]}
+    assert set(failed) == {"newsletter", "vips"}
+    assert failed["vips"] == "not tried: klaviyo failed for newsletter already"
+
+
 def test_the_doctor_names_a_missing_column(run: Run, vendor: Vendor, project: Path) -> None:
     replace(project / "project.yaml", "amount: {type: number}", "amount: {type: number, column: amont}")
     result = run("doctor")

@@ -20,6 +20,7 @@ from audience_assets.sync import Plan, SyncReport, plan_sync, run_sync
 
 KEY, USER = "pk_test_0123456789abcdef", "AbC123_sandbox"
 OURS = key_pair("our key")
+SECRETS = {"KLAVIYO_API_KEY": KEY, "KLAVIYO_SFTP_PRIVATE_KEY": OURS.private}
 METADATA = sa.MetaData()
 USERS = sa.Table(
     "users",
@@ -100,9 +101,8 @@ class SftpShop:
         (self.root / "activations/vips.yaml").write_text(ACTIVATION + self.activation)
 
     def people(self, count: int) -> None:
-        rows = [
-            {"id": n, "email": email(n), "phone": None, "tier": "gold", "is_vip": False} for n in range(1, count + 1)
-        ]
+        same = {"phone": None, "tier": "gold", "is_vip": False}
+        rows = [{"id": number, "email": email(number), **same} for number in range(1, count + 1)]
         with self.runtime.engine.begin() as connection:
             connection.execute(USERS.insert(), rows)
 
@@ -153,8 +153,8 @@ MakeSftpShop = Callable[..., SftpShop]
 
 @pytest.fixture
 def make_sftp_shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeSftpShop]:
-    monkeypatch.setenv("KLAVIYO_API_KEY", KEY)
-    monkeypatch.setenv("KLAVIYO_SFTP_PRIVATE_KEY", OURS.private)
+    for name, secret in SECRETS.items():
+        monkeypatch.setenv(name, secret)
     vendor = KlaviyoSandbox(rate_limits=False, sftp_port=0)
     account = vendor.account("demo", key=KEY)
     vendor.sftp_user(USER, "demo", OURS.public)

@@ -16,10 +16,21 @@ from audience_assets.runtime import Runtime
 from audience_assets.sandbox import Action, Fault
 from audience_assets.sync import SyncBusy, open_rejections, run_sync
 from audience_assets_tests.processes import PROCESSES
-from audience_assets_tests.sync.killed import sync_project
-from audience_assets_tests.sync.sftp_shop import SFTP_IMPORT, MakeSftpShop, SftpShop, email, emails, make_sftp_shop
+from audience_assets_tests.sync.killed import sync_project_until
+from audience_assets_tests.sync.sftp_shop import (
+    SECRETS,
+    SFTP_IMPORT,
+    MakeSftpShop,
+    SftpShop,
+    email,
+    emails,
+    make_sftp_shop,
+)
 
 __all__ = ["make_sftp_shop"]
+
+# The process is killed by the vendor's side, at none of its statements.
+NEVER = -1
 
 
 @pytest.fixture
@@ -137,7 +148,9 @@ def test_a_line_that_breaks_leaves_the_rest_to_the_next_sync(shop: SftpShop) -> 
 def test_killed_before_and_after_the_rename(shop: SftpShop, moment: Action, call: str, rows: list[int]) -> None:
     """Before it nothing is imported; after it everything is, and the next sync, which can't know, imports it again."""
     shop.vips(range(1, 21))
-    process = PROCESSES.Process(target=sync_project, args=(str(shop.root),), daemon=True)
+    url = shop.runtime.engine.url.render_as_string(hide_password=False)
+    given = (str(shop.root), url, SECRETS, "vips", datetime.now(UTC), NEVER)
+    process = PROCESSES.Process(target=sync_project_until, args=given, daemon=True)
 
     def kill(_: object) -> None:
         os.kill(process.pid or 0, signal.SIGKILL)
