@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import tempfile
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import paramiko
@@ -31,26 +33,31 @@ Users = Mapping[str, tuple["KlaviyoAccount", set[bytes]]]
 
 
 class SftpServer:
-    """Listens while it is open. The port is taken when it is made; 0 takes a free one."""
+    """Listens from the time it is made until it is stopped, on a free port if the one that is wished for is taken."""
 
-    def __init__(self, users: Users, *, port: int = 0, host_key: KeyPair | None = None) -> None:
+    def __init__(self, users: Users, wire: Wire, *, port: int = 0) -> None:
+        # Broken connections are what it is for; nobody wants to read of them.
+        logging.getLogger("paramiko").setLevel(logging.CRITICAL)
         self.users = users
-        self.host_key = host_key or key_pair("the sandbox's SFTP host")
-        self._socket = socket.create_server(("127.0.0.1", port), backlog=64)
+        self.host_key = key_pair("the sandbox's SFTP host")
+        self._socket = _listening(port)
+        self._keys = tempfile.TemporaryDirectory(prefix="audience_assets_sftp_")
         self._lock = threading.Lock()
         self._transports: list[paramiko.Transport] = []
         self._threads: list[threading.Thread] = []
-        self._open = False
+        self._open = True
+        self._thread(self._accept, wire)
 
     @property
     def port(self) -> int:
         return int(self._socket.getsockname()[1])
 
-    def start(self, wire: Wire) -> None:
-        # Broken connections are what it is for; nobody wants to read of them.
-        logging.getLogger("paramiko").setLevel(logging.CRITICAL)
-        self._open = True
-        self._thread(self._accept, wire)
+    def key_file(self, pair: KeyPair) -> Path:
+        """The private key in a file that is there until the server stops."""
+        file = Path(self._keys.name) / "private_key"
+        file.touch(mode=0o600)
+        file.write_text(pair.private)
+        return file
 
     def stop(self) -> None:
         """Close every connection and wait for their threads."""
@@ -58,6 +65,7 @@ class SftpServer:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+        self._keys.cleanup()
         while True:
             with self._lock:
                 transports, self._transports = self._transports, []
@@ -99,6 +107,13 @@ class SftpServer:
             transport.start_server(server=Visitor(transport, self.users, wire))
         except (paramiko.SSHException, OSError, EOFError):
             transport.close()
+
+
+def _listening(port: int) -> socket.socket:
+    try:
+        return socket.create_server(("127.0.0.1", port), backlog=64)
+    except OSError:
+        return socket.create_server(("127.0.0.1", 0), backlog=64)
 
 
 class Visitor(paramiko.ServerInterface):

@@ -30,7 +30,7 @@ LIMITS_PAGE = "https://developers.klaviyo.com/en/docs/rate_limits_and_error_hand
 class KlaviyoSandbox:
     """Any number of Klaviyo accounts. With `rate_limits=False` the windows are shown but never refuse.
 
-    With `sftp_port` there is an SFTP host, too; 0 takes a free port.
+    With `sftp_port` there is an SFTP host, too, `sftp` while the sandbox is open; 0 takes a free port.
     """
 
     name = "klaviyo"
@@ -47,12 +47,8 @@ class KlaviyoSandbox:
         self._routes = Routes()
         self._windows = Windows()
         self._sftp_users: dict[str, tuple[KlaviyoAccount, set[bytes]]] = {}
+        self._sftp_port = sftp_port
         self.sftp: SftpServer | None = None
-        if sftp_port is not None:
-            # Imported for those who want it: the SSH library takes a fifth of a second.
-            from audience_assets.sandbox.klaviyo.sftp_server import SftpServer  # noqa: PLC0415
-
-            self.sftp = SftpServer(self._sftp_users, port=sftp_port)
 
     def account(
         self,
@@ -77,8 +73,11 @@ class KlaviyoSandbox:
         self._sftp_users[name] = (self.account(account), {base64.b64decode(key.split()[1]) for key in public_keys})
 
     def listen(self, wire: Wire) -> None:
-        if self.sftp is not None:
-            self.sftp.start(wire)
+        if self._sftp_port is not None:
+            # Imported for those who want it: the SSH library takes a fifth of a second.
+            from audience_assets.sandbox.klaviyo.sftp_server import SftpServer  # noqa: PLC0415
+
+            self.sftp = SftpServer(self._sftp_users, wire, port=self._sftp_port)
 
     def hang_up(self) -> None:
         if self.sftp is not None:
