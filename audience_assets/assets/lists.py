@@ -9,7 +9,7 @@ from pydantic import Field
 
 from audience_assets.assets.checks import guard_failed, guard_passed, list_check_specs, rejection_rate
 from audience_assets.assets.failures import DELIVERY_RETRIES, stopped
-from audience_assets.assets.keys import list_key, segment_key, source_key, step_name
+from audience_assets.assets.keys import audience_key, list_key, source_key, step_name
 from audience_assets.assets.reports import delivery_metadata
 from audience_assets.assets.resources import (
     CONSENT,
@@ -32,7 +32,17 @@ from audience_assets.runtime import Runtime
 from audience_assets.sync import GuardTripped, Progress, SyncReport, latest_syncs, run_sync
 
 # Settings that decide what is sent; the others only when and by whom.
-DELIVERED_SETTINGS = {"service", "list_name", "mapping", "consent", "options", "foreign", "audience", "destination"}
+DELIVERED_SETTINGS = {
+    "service",
+    "list_name",
+    "mapping",
+    "constants",
+    "consent",
+    "options",
+    "foreign",
+    "audience",
+    "destination",
+}
 PARTIAL = "partial"
 FEW = 10
 LOG_EVERY_SECONDS = 15.0
@@ -108,7 +118,7 @@ def list_inputs(statements: Statements, activation: EffectiveActivation) -> list
     if activation.consent.history:
         models.append(activation.consent.history.model)
     sources = (source_key(name, statements.project.models[name]) for name in dict.fromkeys(models))
-    return [segment_key(activation.audience), *sources]
+    return [audience_key(statements.project, activation.audience), *sources]
 
 
 def settings_hash(project: Project, activation: EffectiveActivation) -> str:

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Dialect, Engine
 from audience_assets.audiences.compiler import compile_segment
 from audience_assets.audiences.display import dialect_named, render
 from audience_assets.audiences.mapped import calculated_fields, mapped_users, models_read
+from audience_assets.campaigns.statement import Audience, compile_audience
 from audience_assets.errors import WarehouseError
 from audience_assets.project.activations import EffectiveActivation
 from audience_assets.project.environment import env_name
@@ -47,6 +48,11 @@ class Statements:
 
     def of(self, name: str) -> SegmentStatement:
         select = compile_segment(self.project, name, self._as_of, state=self._state)
+        return SegmentStatement(render(select, self._dialect), tuple(models_read(self.project, select)))
+
+    def of_campaign(self, name: str) -> SegmentStatement:
+        """Who is for a campaign; whom other campaigns outrank is left out of the text, because it changes."""
+        select = compile_audience(Audience(self.project, name, self._state, self._as_of))
         return SegmentStatement(render(select, self._dialect), tuple(models_read(self.project, select)))
 
     def models_behind(self, activation: EffectiveActivation) -> list[str]:

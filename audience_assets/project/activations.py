@@ -123,6 +123,7 @@ class Treatment(Activation):
 
     campaign: str
     own_attributes: bool = False
+    constants: dict[str, str] = Field(default_factory=dict)
 
 
 class EffectiveActivation(Declared):
@@ -136,6 +137,9 @@ class EffectiveActivation(Declared):
     service: str
     list_name: str
     mapping: Mapping
+    constants: dict[str, str] = Field(
+        default_factory=dict, description="vendor attribute -> text that everybody in the list is sent"
+    )
     consent: ConsentSettings
     options: dict[str, Any]
     schedule: Schedule

@@ -12,7 +12,6 @@ from pydantic import BaseModel
 from audience_assets.destinations.base import DestinationType, Mapped, ServiceSpec
 from audience_assets.project.activations import Activation, ActivationSettings, Treatment
 from audience_assets.project.activations import Mapping as FieldMapping
-from audience_assets.project.campaign_facts import FACT, check_fact
 from audience_assets.project.check_consent import check_consent
 from audience_assets.project.check_destinations import check_options, known_settings
 from audience_assets.project.check_settings import check_settings
@@ -90,16 +89,13 @@ class ActivationCheck:
         model = self.project.users_model(activation.segment)
         if _names_are_known(spec, options, mapping, places):
             _check_required(spec, options, mapping, places)
-        if mapping.fields and not spec.carries_attributes and places.says_attributes:
+        constants = activation.constants if isinstance(activation, Treatment) else {}
+        if (mapping.fields or constants) and not spec.carries_attributes and places.says_attributes:
             places.at("mapping", "fields").report(f"{spec.name} carries no attributes, only identifiers")
         for kind, field in mapping.identifiers.items():
             self._check_field(model, field, places.at("mapping", "identifiers", kind), identifier=True)
         for name, field in mapping.fields.items():
-            place = places.at("mapping", "fields", name)
-            if isinstance(activation, Treatment) and field.startswith(FACT):
-                check_fact(field, place)
-            else:
-                self._check_field(model, field, place, attribute=True)
+            self._check_field(model, field, places.at("mapping", "fields", name), attribute=True)
         if mapping.region is not None:
             self._check_field(model, mapping.region, places.at("mapping", "region"))
         self._check_names(activation, model, spec, options, mapping, places)
@@ -136,7 +132,8 @@ class ActivationCheck:
 
         destination = self.project.destinations[activation.destination]
         settings = known_settings(destination, self.types[destination.type])
-        mapped = Mapped(types(mapping.identifiers), types(mapping.fields))
+        constants = dict.fromkeys(activation.constants, "text") if isinstance(activation, Treatment) else {}
+        mapped = Mapped(types(mapping.identifiers), {**types(mapping.fields), **constants})
         for fault in spec.mapping_faults(settings, options, mapped):
             places.at("mapping", *fault.place).report(fault.message, fault.hint)
 

@@ -111,8 +111,11 @@ def effective_activation(
     settings = {**merged.data, "service": service}
     settings["list_name"] = render_list_name(settings["list_name"], project, activation)
     if isinstance(activation, Treatment):
-        settings["fresh_within"] = None
+        settings |= {"fresh_within": None, "constants": activation.constants}
         merged.origins["fresh_within"] = "a campaign ends"
+        merged.origins |= {
+            f"constants.{name}": source_of(project, activation, ("constants", name)) for name in activation.constants
+        }
     merged.origins["audience"] = source_of(project, activation, ("segment",))
     merged.origins["destination"] = source_of(project, activation, ("destination",))
     if activation.description is not None:

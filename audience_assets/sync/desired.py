@@ -21,6 +21,7 @@ BLANKS = " \t\n\v\f\r\N{NO-BREAK SPACE}"
 PHONE_PUNCTUATION = (" ", "-", ".", "(", ")", "/")
 PHONE = "phone"
 REGION = "region"
+CONSTANT_TYPE: FieldType = "text"
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,8 @@ def wanted_columns(
     """The ledger's columns for a mapping. A column keeps its name for good; a field of another type gets a new one."""
     columns: list[MappedColumn] = []
     taken = {column.column for column in known}
-    for attribute, field in mapped_fields(activation).items():
-        field_type = type_of(field)
+    types = {attribute: type_of(field) for attribute, field in mapped_fields(activation).items()}
+    for attribute, field_type in {**types, **dict.fromkeys(activation.constants, CONSTANT_TYPE)}.items():
         same = next((c for c in known if c.attribute == attribute and c.field_type == field_type), None)
         column = same or MappedColumn(attribute, _free_name(attribute, taken), field_type)
         taken.add(column.column)
