@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from audience_assets.assets.checks import rejection_rate
 from audience_assets.destinations.base import (
     DestinationError,
     DestinationType,
@@ -161,6 +162,7 @@ def test_who_can_not_be_taken_off_is_no_member_any_more_and_told_of(world: World
     [row] = open_rejections(world.runtime, "vips")
     assert (row.reason, row.operation, row.rows) == ("stays_in_list", "remove", 3)
     assert len(vendor.held()) == 10
+    assert rejection_rate(world.runtime, "vips", 7).passed, "they are no part of the audience"
     assert world.sync().state == "unchanged", "they are not taken for leavers again"
     world.set_people(people(10), range(3, 11))
     assert world.sync().added == 1
