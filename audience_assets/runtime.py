@@ -99,7 +99,7 @@ class Runtime:
         fields = Fields(self.project.settings)
 
         def types(names: Mapping[str, str]) -> dict[str, str]:
-            return {name: fields.own(effective.model, f, Place.nowhere()) or "text" for name, f in names.items()}
+            return {name: fields.resolve(effective.model, f, Place.nowhere()) or "text" for name, f in names.items()}
 
         constants = dict.fromkeys(effective.constants, "text")
         return Mapped(types(effective.mapping.identifiers), {**types(effective.mapping.fields), **constants})

@@ -129,6 +129,11 @@ class Planner:
                 ensure_columns(connection, table, {column["name"] for column in present})
         return ListTables(tables.ledger, tables.change, tables.duplicate, tuple(columns), tables.channels)
 
+    def unplanned(self) -> Desired:
+        """The desired state with columns as a first sync would name them; nothing is created for it."""
+        columns = wanted_columns(self.activation, self._type_of, [])
+        return self.desired(self.runtime.state.list_tables(self.name, self._key_type, columns, self.channels))
+
     def desired(self, tables: ListTables) -> Desired:
         project, mapping = self.runtime.project, self.activation.mapping
         spec = self.runtime.spec(self.name)
@@ -308,7 +313,9 @@ class Planner:
     @staticmethod
     def _count_unidentified(connection: Connection, desired: Desired) -> int:
         query = (
-            sa.select(sa.func.count()).select_from(desired.joined(calculated=False)).where(~desired.has_identifier())
+            sa.select(sa.func.count())
+            .select_from(desired.joined(identifiers_only=True))
+            .where(~desired.has_identifier())
         )
         return int(connection.scalar(query) or 0)
 
