@@ -90,6 +90,8 @@ class Runtime:
                 limiter=self._limiter(kind.account(settings)),
                 now=self.now,
                 mapped=self._mapped(effective),
+                activation=effective.name,
+                list_name=effective.list_name,
             )
         )
 
@@ -97,7 +99,7 @@ class Runtime:
         fields = Fields(self.project.settings)
 
         def types(names: Mapping[str, str]) -> dict[str, str]:
-            return {name: fields.own(effective.model, f, Place.nowhere()) or "text" for name, f in names.items()}
+            return {name: fields.resolve(effective.model, f, Place.nowhere()) or "text" for name, f in names.items()}
 
         constants = dict.fromkeys(effective.constants, "text")
         return Mapped(types(effective.mapping.identifiers), {**types(effective.mapping.fields), **constants})

@@ -23,7 +23,7 @@ from audience_assets.assets.statements import Statements
 from audience_assets.assets.sync_day import SyncDays
 from audience_assets.assets.texts import list_text
 from audience_assets.audiences.definition import models_hash
-from audience_assets.audiences.mapped import calculated_fields
+from audience_assets.audiences.mapped import joined_fields
 from audience_assets.destinations.registry import DESTINATIONS
 from audience_assets.project.activations import EffectiveActivation
 from audience_assets.project.project import Project
@@ -122,9 +122,9 @@ def list_inputs(statements: Statements, activation: EffectiveActivation) -> list
 
 
 def settings_hash(project: Project, activation: EffectiveActivation) -> str:
-    """Changes when a setting does that decides what is sent, or the meaning of a calculated field that is."""
+    """Changes when a setting does that decides what is sent, or the meaning of a joined or calculated field."""
     text = activation.model_dump_json(include=DELIVERED_SETTINGS)
-    if calculated_fields(project, activation):
+    if joined_fields(project, activation):
         text += models_hash(project.settings)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -13,7 +13,7 @@ from audience_assets.project.activations import Activation, ActivationSettings, 
 from audience_assets.project.audiences import audience_name, parts_of
 from audience_assets.project.campaign_facts import campaign_facts, is_fact
 from audience_assets.project.campaigns import AttributeSource, Campaign
-from audience_assets.project.effective import usual_service
+from audience_assets.project.merged import usual_service
 from audience_assets.project.names import slug
 from audience_assets.project.project import Project
 from audience_assets.project.service_options import every_identifier
