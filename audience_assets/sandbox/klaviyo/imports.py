@@ -27,7 +27,7 @@ def run(account: KlaviyoAccount, job: Job, rows: Sequence[Row], at: float) -> No
     for index, row in enumerate(rows):
         given = row["attributes"]
         try:
-            _refuse_as_told(account, given)
+            refuse_as_told(account, given)
             profile = upsert(account, row, at, null_clears=account.switches.import_null_clears)
         except RowFailed as failure:
             job.failed += 1
@@ -62,7 +62,8 @@ def upsert(account: KlaviyoAccount, row: Row, at: float, *, null_clears: bool = 
     return profile
 
 
-def _refuse_as_told(account: KlaviyoAccount, given: Row) -> None:
+def refuse_as_told(account: KlaviyoAccount, given: Row) -> None:
+    """RowFailed for addresses and properties that a test has named."""
     told = [str(given.get(name)) for name in IDENTIFIERS]
     told += [f"properties.{name}" for name in given.get("properties") or ()]
     for key in told:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 PAGE = 50
 NEWEST_CHANGES = 20
-NEWEST_JOBS = 20
+NEWEST_IMPORTS = 20
+SHOWN_FAILURES = 3
 
 
 def show(vendor: KlaviyoSandbox, path: str, parameters: dict[str, str]) -> View | None:
@@ -49,7 +50,7 @@ def _overview(account: KlaviyoAccount) -> list[Table]:
         profiles = Cell(f"{len(account.profiles):,}", f"{account.name}/profiles")
         unfinished = sum(job.status(now) in ("queued", "processing") for job in account.jobs)
         newest = (job for job in reversed(account.jobs) if job.kind == IMPORT)
-        imports = [_import(account, job, now) for job in islice(newest, NEWEST_JOBS)]
+        imports = [_import(account, job, now) for job in islice(newest, NEWEST_IMPORTS)]
         facts = (
             profiles,
             account.id,
@@ -75,6 +76,7 @@ def _overview(account: KlaviyoAccount) -> list[Table]:
         Table(title, columns, [facts]),
         Table("Lists", ("Name", "Id", "Opt-in", "Members", "Created"), lists),
         Table("Newest imports", ("Time", "Into", "State", "Rows", "Imported", "Failed"), imports),
+        *_sftp_imports(account),
         Table("Newest consent", ("Time", "Person", "Channel", "Change", "By", "Consent date"), changes),
     ]
 
@@ -84,6 +86,25 @@ def _import(account: KlaviyoAccount, job: Job, now: float) -> tuple[Cell | str, 
     into = ", ".join(each.name if each else "a deleted list" for each in lists)
     counts = (job.total, job.completed, job.failed)
     return (_when(job.created), into or "no list", job.status(now), *(f"{count:,}" for count in counts))
+
+
+def _sftp_imports(account: KlaviyoAccount) -> list[Table]:
+    """What came by SFTP, newest first; Klaviyo tells it by e-mail."""
+    with account.lock:
+        results = list(reversed(account.sftp_results[-NEWEST_IMPORTS:]))
+    if not results:
+        return []
+    rows = [
+        (
+            _when(each.at),
+            each.name,
+            *(f"{count:,}" for count in (each.rows, each.created, each.updated, each.failed)),
+            each.refused or "; ".join(f"line {line}: {reason}" for line, reason in each.failures[:SHOWN_FAILURES]),
+        )
+        for each in results
+    ]
+    columns = ("Time", "File", "Rows", "Created", "Updated", "Failed", "Why")
+    return [Table("Imports by SFTP", columns, rows)]
 
 
 def _members(account: KlaviyoAccount, list_id: str, page: int) -> View | None:
