@@ -60,7 +60,8 @@ def compile_audience(audience: Audience) -> sa.Select[Any]:
     """
     project = audience.project
     statement = Statement(project, Catalogue(project.settings), audience.as_of, audience.state, computing=audience.name)
-    build = _all_matches if audience.campaign.assignment == "all_matches" else _first_match
+    several = audience.campaign.assignment == "all_matches" and audience.campaign.sub_audiences
+    build = _all_matches if several else _first_match
     return complete(lambda: build(audience, Scope(statement, audience.model)), statement)
 
 
@@ -74,11 +75,11 @@ def _first_match(audience: Audience, users: Scope) -> sa.Select[Any]:
 def _all_matches(audience: Audience, users: Scope) -> sa.Select[Any]:
     """The conditions are looked at once; then each person is repeated for every sub-audience they are in."""
     declared = parts(audience.campaign)
-    conditions = [_in_part(part, users) for part in declared if part.condition is not None]
+    conditions = [_in_part(part, users) for part in declared if not part.rest]
     flags = [sa.case((condition, 1), else_=0).label(f"in_{number}") for number, condition in enumerate(conditions)]
     left_out = sa.case(*[*_left_out(audience, users), (sa.false(), 0)], else_=0).label("barred")
     people = _everybody(audience, users, left_out, *flags).subquery("people")
-    numbers = _numbers(max(len(declared), 1))
+    numbers = _numbers(len(flags))
     barred, number = people.c.barred, numbers.c.number
     matched = sa.case(*((number == each, people.c[f"in_{each}"]) for each in range(len(flags))), else_=0)
     unmatched = sa.and_(barred == 0, *(people.c[f"in_{each}"] == 0 for each in range(len(flags))))
