@@ -10,6 +10,7 @@ import dagster as dg
 
 from audience_assets.assets.console import console
 from audience_assets.assets.failures import DELIVERY_RETRIES
+from audience_assets.assets.insights import build_insights, insights_schedule
 from audience_assets.assets.keys import list_key, segment_key
 from audience_assets.assets.lists import build_list
 from audience_assets.assets.notify import Notifier, failure_sensor
@@ -46,10 +47,10 @@ def build_definitions(
     segments = [build_segment(project, each, statements.of(name)) for name, each in project.segments.items()]
     lists = [build_list(statements, each, days, retries) for each in project.effective.values()]
     return dg.Definitions(
-        assets=[*build_sources(project), *segments, *lists],
+        assets=[*build_sources(project), *segments, *build_insights(project), *lists],
         jobs=build_reconciliations(project),
         resources=build_resources(project),
-        schedules=build_schedules(project, days),
+        schedules=[*build_schedules(project, days), *insights_schedule(project)],
         sensors=[
             *_data_sensors(project, [_made(each) for each in segments], [_made(each) for each in lists], days),
             failure_sensor(

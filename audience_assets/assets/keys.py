@@ -10,6 +10,8 @@ from audience_assets.project.project import Project
 
 SOURCES = "warehouse"
 SEGMENTS = "segment"
+INSIGHTS = "insights"
+OVERLAP = "segment_overlap"
 
 
 def source_key(name: str, model: Model) -> dg.AssetKey:
@@ -19,6 +21,10 @@ def source_key(name: str, model: Model) -> dg.AssetKey:
 
 def segment_key(name: str) -> dg.AssetKey:
     return dg.AssetKey([SEGMENTS, name])
+
+
+def insights_key(segment: str) -> dg.AssetKey:
+    return dg.AssetKey([INSIGHTS, segment])
 
 
 def list_key(activation: EffectiveActivation) -> dg.AssetKey:

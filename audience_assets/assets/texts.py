@@ -54,16 +54,17 @@ def list_text(activation: EffectiveActivation, service: ServiceSpec) -> str:
         f"**{activation.list_name}** at {activation.destination}: kept equal to `{activation.audience}`.",
         activation.description or "",
         f"{service.title}: {service.description}",
-        _settings_table(activation),
+        _settings_table(activation, service),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-def _settings_table(activation: EffectiveActivation) -> str:
+def _settings_table(activation: EffectiveActivation, service: ServiceSpec) -> str:
+    unused = NOT_SETTINGS if service.carries_consent else NOT_SETTINGS | {"consent"}
     rows = ["| setting | value | from |", "| --- | --- | --- |"]
     rows += [
         f"| {name} | {_cell(value)} | {_origin(activation, name)} |"
-        for name, value in _flat(activation.model_dump(mode="json", exclude=NOT_SETTINGS))
+        for name, value in _flat(activation.model_dump(mode="json", exclude=unused))
         if value not in (None, [], {}, "") and (name != "schedule.weekday" or activation.schedule.cadence == "weekly")
     ]
     return "\n".join(rows)

@@ -139,7 +139,7 @@ def _checked(root: Path, files: Files, parts: _Parts, types: Mapping[str, Destin
     check_relationships(fields, read.relationship_places)
     check_models(fields, conditions, files.project)
     check_calculated(fields, conditions, files.project)
-    check_insights(read.settings.insights, fields, files.project.at("insights"))
+    check_insights(read.settings.insights, fields, segment_models, files.project.at("insights"))
     for name, segment in parts.segments.items():
         check_segment(segment, conditions, files.segments[name].place)
     for name in files.segments.keys() - parts.segments.keys():
