@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -31,13 +31,13 @@ Flag = sa.ColumnElement[bool]
 
 @dataclass(frozen=True)
 class Audience:
-    """What the statement is made from. `rivals` are the recipients of campaigns that outrank this one."""
+    """What the statement is made from. `rivals` are the recipients of the campaigns that outrank this one."""
 
     project: Project
     name: str
     state: State
     as_of: datetime
-    rivals: Sequence[sa.Table] = ()
+    rivals: Mapping[str, sa.Table] = field(default_factory=dict)
 
     @property
     def campaign(self) -> Campaign:
@@ -113,14 +113,17 @@ def _left_out(audience: Audience, users: Scope) -> list[tuple[Flag, int]]:
         name, declared = holdout
         found.append((bucket(holdout_salt(name), users.key) < held_buckets(declared), HELD_OUT))
     if audience.rivals:
-        found.append((sa.or_(*(_is_recipient(rival, users) for rival in audience.rivals)), OUTRANKED))
+        found.append(
+            (sa.or_(*(_is_recipient(name, rival, users) for name, rival in audience.rivals.items())), OUTRANKED)
+        )
     return found
 
 
-def _is_recipient(rival: sa.Table, users: Scope) -> Flag:
+def _is_recipient(campaign: str, rival: sa.Table, users: Scope) -> Flag:
     """Of a campaign that outranks this one, its control too: who is to get nothing of that one gets nothing of this."""
-    keys = users.statement.cte(rival.name, lambda: sa.select(rival.c.user_key).distinct())
-    joined = users.join(keys, users.key == keys.c.user_key, rival.name)
+    name = f"rival_{campaign}"
+    keys = users.statement.cte(name, lambda: sa.select(rival.c.user_key).distinct())
+    joined = users.join(keys, users.key == keys.c.user_key, name)
     return holds(joined.c.user_key.is_not(None))
 
 
@@ -144,8 +147,8 @@ def _in_segment(name: str, users: Scope) -> Flag:
 def _stratum(fields: Sequence[str], users: Scope) -> sa.ColumnElement[str]:
     """The fields' values as one text; a missing value is a value of its own."""
     texts: list[sa.ColumnElement[str]] = []
-    for field in fields:
-        found = operand(users, field)
+    for name in fields:
+        found = operand(users, name)
         text = sa.cast(found.expression, sa.String)
         texts.append(sa.func.coalesce(UnicodeLower(text) if found.ignore_case else text, MISSING))
     if not texts:

@@ -1,4 +1,4 @@
-"""Campaigns over days of change: SQLite, DuckDB and Postgres do what plain Python does, and nobody is sent by mistake."""
+"""Campaigns over days of change: every warehouse does what plain Python does, and nobody is sent by mistake."""
 
 from __future__ import annotations
 
@@ -82,7 +82,8 @@ numbers = itertools.count(1)
 
 def test_every_warehouse_does_what_the_twin_does(towns: list[Town]) -> None:
     @given(days=st.lists(st.tuples(populations, campaigns()), min_size=1, max_size=3))
-    @settings(max_examples=15, phases=[Phase.generate])
+    # Shrinking would compute hundreds of campaigns.
+    @settings(max_examples=settings().max_examples // 8, phases=[Phase.generate])
     def agrees(days: list[tuple[dict[int, Person], dict[str, Any]]]) -> None:
         name = f"c{next(numbers)}"
         twin = Twin(holdout=2000)
@@ -106,14 +107,10 @@ def _same(town: Town, twin: Twin, name: str, run: Any) -> None:
         for row in town.recipients(name)
     }
     assert recipients == {
-        (row.user, row.sub, row.group, row.control, row.bucket, twin.since[key])
-        for key, row in twin.recipients.items()
+        (row.user, row.sub, row.group, row.control, row.bucket, twin.since[key]) for key, row in twin.recipients.items()
     }, town
-    ledger = {
-        (row["user_key"], row["sub_audience"], row["split_version"], row["group_name"], row["is_control"])
-        + (row["bucket"], row["assigned_at"], row["last_seen_at"])
-        for row in town.ledger(name)
-    }
+    names = ("user_key", "sub_audience", "split_version", "group_name", "is_control", "bucket", "assigned_at")
+    ledger = {tuple(row[column] for column in (*names, "last_seen_at")) for row in town.ledger(name)}
     assert ledger == {
         (row.user, row.sub, row.version, row.group, row.control, row.bucket, row.assigned_at, row.last_seen_at)
         for row in twin.ledger
@@ -131,9 +128,7 @@ def _nobody_by_mistake(town: Town, project: Any, name: str) -> None:
     treated = {(row["sub_audience"], row["group_name"], row["user_key"]) for row in rows if not row["is_control"]}
     if project.campaigns[name].assignment == "first_match":
         assert len({row["user_key"] for row in rows}) == len(rows), "somebody has two groups"
-    ever = {
-        (row["sub_audience"], row["group_name"]) for row in town.ledger(name) if not row["is_control"]
-    }
+    ever = {(row["sub_audience"], row["group_name"]) for row in town.ledger(name) if not row["is_control"]}
     for sub, group in ever:
         members = town.audience(audience_name(name, sub, group))
         assert members == {key for where, which, key in treated if (where, which) == (sub, group)}

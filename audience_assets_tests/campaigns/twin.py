@@ -113,9 +113,7 @@ class Twin:
                 found += [(user, sub) for sub in _subs(campaign, user, people)]
         return found
 
-    def _places(
-        self, campaign: Campaign, matched: list[tuple[int, str]], people: Mapping[int, Person]
-    ) -> list[Place]:
+    def _places(self, campaign: Campaign, matched: list[tuple[int, str]], people: Mapping[int, Person]) -> list[Place]:
         current = self._current(campaign)
         found = []
         for user, sub in matched:
@@ -155,7 +153,7 @@ class Twin:
         wanted = {}
         for sub, groups in _declared(campaign):
             was = before.get(sub)
-            method = split.method
+            method: str = split.method
             if method == "auto":
                 small = sum(each == sub for _, each in matched) < SMALL
                 method = "exact" if split.stratify_by or small else "hash"
@@ -228,9 +226,7 @@ class Twin:
             return place.former
         bucket = u32(part.salt, place.user) % 10_000
         control = place.group == part.control
-        row = Row(
-            place.user, place.sub, place.group, control, bucket, place.stratum, len(self.versions), as_of, None
-        )
+        row = Row(place.user, place.sub, place.group, control, bucket, place.stratum, len(self.versions), as_of, None)
         self.ledger.append(row)
         return row
 
