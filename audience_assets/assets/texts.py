@@ -19,7 +19,7 @@ NOT_SETTINGS = {"name", "audience", "model", "destination", "destination_type", 
 
 def segment_text(project: Project, segment: Segment, statement: SegmentStatement) -> str:
     """Label, description, the condition in words and the SQL."""
-    condition = _bullets(describe(segment.where, project)) if segment.where is not None else "- everybody"
+    condition = bullets(describe(segment.where, project)) if segment.where is not None else "- everybody"
     parts = [
         f"**{segment.label or segment.segment}**",
         segment.description or "",
@@ -29,7 +29,7 @@ def segment_text(project: Project, segment: Segment, statement: SegmentStatement
     return "\n\n".join(part for part in parts if part)
 
 
-def _bullets(lines: str) -> str:
+def bullets(lines: str) -> str:
     """Indented lines as a nested list: Markdown would run them together."""
     found = []
     for line in lines.splitlines():

@@ -10,8 +10,10 @@ from pydantic import ValidationError
 from audience_assets.destinations.base import DestinationType, ServiceSpec
 from audience_assets.project.activations import Activation
 from audience_assets.project.activations import Mapping as FieldMapping
-from audience_assets.project.effective import known_destinations, merge, usual_service
+from audience_assets.project.default_source import fit_to_service
+from audience_assets.project.effective import known_destinations, merge
 from audience_assets.project.fields import Fields
+from audience_assets.project.merged import usual_service
 from audience_assets.project.project import Project
 
 
@@ -49,10 +51,14 @@ def _default_needs(project: Project, audience: str, destination: str, kind: Dest
     """None where the defaults alone would not make an activation of the audience."""
     if kind is None:
         return None
-    settings = merge(project, Activation(activation=audience, segment=audience, destination=destination)).data
-    spec = kind.services.get(settings.get("service") or usual_service(kind) or "")
-    mapping = FieldMapping.model_validate(settings["mapping"])
-    if spec is None or not _maps(project, audience, mapping):
+    activation = Activation(activation=audience, segment=audience, destination=destination)
+    merged = merge(project, activation)
+    spec = kind.services.get(merged.data.get("service") or usual_service(kind) or "")
+    if spec is None:
+        return None
+    fit_to_service(project, activation, kind, spec, merged)
+    settings, mapping = merged.data, FieldMapping.model_validate(merged.data["mapping"])
+    if not _maps(project, audience, mapping):
         return None
     try:
         needs = _needs(destination, spec, settings["options"], mapping)

@@ -11,14 +11,14 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from audience_assets.destinations.base import Connection, DestinationError, DestinationType, ListService
+from audience_assets.destinations.base import DestinationError, DestinationType
 from audience_assets.destinations.limits import SlidingLimiter
 from audience_assets.runtime import Runtime
 from audience_assets.sandbox import Action, Fault, Sandbox, VirtualClock
@@ -27,6 +27,7 @@ from audience_assets.warehouse.slots import SqliteSlotLog
 from audience_assets_tests.vendors import shop
 from audience_assets_tests.vendors.account import VendorAccount
 from audience_assets_tests.vendors.every import SERVICES
+from audience_assets_tests.vendors.limits import limited_by
 
 STORMING = "storming"
 AUDIENCE, CHURN, DAYS = 30, 10, 3
@@ -64,14 +65,10 @@ class Place:
 
     def _timed(self, folder: Path) -> DestinationType:
         kind = self.account.kind()
-        spec = kind.services[self.account.service]
         log = SqliteSlotLog(folder / "audience_assets_calls.db", self.clock.now)
-
-        def connect(connection: Connection) -> ListService:
-            limiter = SlidingLimiter(log, kind.account(connection.settings), sleep=self._wait)
-            return spec.connect(replace(connection, limiter=limiter))
-
-        return replace(kind, services={**kind.services, spec.name: replace(spec, connect=connect)})
+        return limited_by(
+            kind, lambda connection: SlidingLimiter(log, kind.account(connection.settings), sleep=self._wait)
+        )
 
     def _wait(self, seconds: float) -> None:
         self.waits.append(seconds)

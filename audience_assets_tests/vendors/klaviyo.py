@@ -73,7 +73,8 @@ class SubscriptionList(VendorAccount):
         found: dict[str, bool] = {}
         for change in self.account.audit:
             if change.email and change.channel.startswith("email"):
-                found[change.email] = change.after == "UNSUBSCRIBED" and change.origin not in OURS
+                theirs = change.origin not in OURS or found.get(change.email, False)
+                found[change.email] = change.after == "UNSUBSCRIBED" and theirs
         return {email for email, is_out in found.items() if is_out}
 
     def delete(self, email: str) -> None:
