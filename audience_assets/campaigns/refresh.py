@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -69,6 +70,27 @@ def refresh_campaign(engine: Engine, state: State, project: Project, name: str, 
     Raises WarehouseError when the warehouse lacks something, a users model's key is missing or not unique, or it works
     out other buckets than Python does.
     """
+    with _computed(engine, state, project, name, as_of) as (_, run):
+        return run
+
+
+@contextmanager
+def rehearsed(
+    engine: Engine, state: State, project: Project, name: str, as_of: datetime
+) -> Iterator[tuple[Connection, CampaignRun]]:
+    """The campaign as `refresh_campaign` would compute it, to be looked at on the connection; then all is undone.
+
+    Nobody is given a group for good. Needs a warehouse whose transactions take back tables that were made in them.
+    """
+    with _computed(engine, state, project, name, as_of) as (connection, run):
+        yield connection, run
+        connection.rollback()
+
+
+@contextmanager
+def _computed(
+    engine: Engine, state: State, project: Project, name: str, as_of: datetime
+) -> Iterator[tuple[Connection, CampaignRun]]:
     started = time.monotonic()
     nodes = list(all_nodes_of(project, conditions(project.campaigns[name])))
     load_uploaded_lists(engine, state, project, lists_read(nodes))
@@ -79,7 +101,7 @@ def refresh_campaign(engine: Engine, state: State, project: Project, name: str, 
         refresh = _Refresh(connection, state, project, name, as_of, started)
         refresh.prepare()
         expect_read(connection, state, project, refresh.model, nodes)
-        return refresh.run()
+        yield connection, refresh.run()
 
 
 @dataclass

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from audience_assets.campaigns.outlook import campaign_outlook
+from audience_assets.campaigns.results import campaign_results
 from audience_assets.forgetting import forget, read_subject
 from audience_assets.project.campaigns import Holdout
 from audience_assets.runtime import Runtime
@@ -22,6 +24,7 @@ from audience_assets_tests.campaigns.people import (
     groups,
     project_of,
 )
+from audience_assets_tests.campaigns.purchases import measured_project, set_orders
 
 PARTS = [
     {"name": "Paris", "where": PARIS, "segments": ["adults"], "groups": groups("10", "45", "45")},
@@ -59,6 +62,7 @@ def life_of_a_campaign(folder: Path, engine: sa.Engine) -> None:
     compute(sub_audiences=fewer[:1], split={"method": "hash", "sticky": "rebalance"}, include=["quiet"])
     compute(sub_audiences=PARTS, split={"method": "hash"}, assignment="all_matches")
     compute(split={"method": "exact", "sticky": "reshuffle", "round": 2}, remaining={"groups": groups("50", "50")})
+    _measured(town, next(days))
     _forgotten(town)
     PEOPLE.drop(engine)
     table = sa.Table(
@@ -69,6 +73,15 @@ def life_of_a_campaign(folder: Path, engine: sa.Engine) -> None:
     )
     table.create(engine)
     town.refresh(project_of(campaign(), key_type="text"), next(days))
+
+
+def _measured(town: Town, as_of: datetime) -> None:
+    set_orders(town.engine, [(1, as_of, 9.5, 2)])
+    project = measured_project(campaign())
+    town.refresh(project, as_of)
+    assert campaign_results(town.engine, town.state, project, "spring", as_of + timedelta(days=30)).parts
+    with town.engine.connect() as connection:
+        assert campaign_outlook(connection, town.state, project, "spring", as_of + timedelta(days=1))
 
 
 def _forgotten(town: Town) -> None:
