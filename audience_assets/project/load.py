@@ -135,7 +135,10 @@ def _checked(root: Path, files: Files, parts: _Parts, types: Mapping[str, Destin
     timeless = {name for name, model in models.items() if model.type == "events" and model.timestamp is None}
     fields = Fields(read.settings, read.damaged | timeless | (read.declared - set(models)), read.unread)
     segment_models = {name: _model_of(parts.segments.get(name), fields) for name in files.segment_names}
-    conditions = ConditionCheck(fields, segment_models, root)
+    campaign_models = {
+        name: _model_for(parts.campaigns.get(name), segment_models, fields) for name in files.campaign_names
+    }
+    conditions = ConditionCheck(fields, segment_models, root, campaign_models)
 
     check_secrets(read.settings, files.project)
     check_relationships(fields, read.relationship_places)
@@ -184,6 +187,16 @@ def _with_sound_relationships(read: ReadProject) -> ReadProject:
 
 def _model_of(segment: Segment | None, fields: Fields) -> str | None:
     return users_model(segment, fields.settings.models) if segment is not None else None
+
+
+def _model_for(read: ReadCampaign | None, segment_models: Mapping[str, str | None], fields: Fields) -> str | None:
+    """The users model a campaign is for, which is its first included segment's unless it says another."""
+    if read is None:
+        return None
+    chosen = read.campaign.model
+    if chosen is not None:
+        return chosen if chosen in fields.settings.models else None
+    return next((segment_models.get(name) for name in read.campaign.include), None)
 
 
 def _check_activations(check: ActivationCheck, files: Files, parts: _Parts, lists: Sequence[Declared]) -> None:
