@@ -24,6 +24,7 @@ from audience_assets.sandbox.klaviyo.jobs import Job
 from audience_assets.sandbox.klaviyo.lists import SINGLE, KlaviyoList
 from audience_assets.sandbox.klaviyo.profiles import Profile, Profiles
 from audience_assets.sandbox.klaviyo.seeding import add_profile
+from audience_assets.sandbox.klaviyo.sftp_files import Files, IngestResult
 from audience_assets.sandbox.klaviyo.switches import KlaviyoSwitches
 
 ALL_SCOPES = frozenset(
@@ -71,6 +72,9 @@ class KlaviyoAccount:
         self.jobs: list[Job] = []
         # Addresses whose import rows fail, with the reason.
         self.import_failures: dict[str, str] = {}
+        self.sftp_files = Files()
+        # What became of the files that came by SFTP, in the order they were carried out.
+        self.sftp_results: list[IngestResult] = []
         self._random = random.Random(name)  # noqa: S311 - reproducible on purpose
         self.id = self.new_id()
         self._lists: list[KlaviyoList | None] = []

@@ -25,7 +25,7 @@ def run(account: KlaviyoAccount, job: Job, rows: Sequence[Row], at: float) -> No
     for row in rows:
         given = row["attributes"]
         try:
-            _refuse_as_told(account, given)
+            refuse_as_told(account, given)
             profile = upsert(account, row, at)
         except RowFailed as failure:
             job.failed += 1
@@ -54,7 +54,8 @@ def upsert(account: KlaviyoAccount, row: Row, at: float, *, null_clears: bool = 
     return profile
 
 
-def _refuse_as_told(account: KlaviyoAccount, given: Row) -> None:
+def refuse_as_told(account: KlaviyoAccount, given: Row) -> None:
+    """RowFailed for addresses that a test has named."""
     for name in IDENTIFIERS:
         reason = account.import_failures.get(str(given.get(name)))
         if reason:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 PAGE = 50
 NEWEST_CHANGES = 20
+NEWEST_IMPORTS = 20
+SHOWN_FAILURES = 3
 
 
 def show(vendor: KlaviyoSandbox, path: str, parameters: dict[str, str]) -> View | None:
@@ -70,8 +72,28 @@ def _overview(account: KlaviyoAccount) -> list[Table]:
     return [
         Table(title, columns, [facts]),
         Table("Lists", ("Name", "Id", "Opt-in", "Members", "Created"), lists),
+        *_sftp_imports(account),
         Table("Newest consent", ("Time", "Person", "Channel", "Change", "By", "Consent date"), changes),
     ]
+
+
+def _sftp_imports(account: KlaviyoAccount) -> list[Table]:
+    """What came by SFTP, newest first; Klaviyo tells it by e-mail."""
+    with account.lock:
+        results = list(reversed(account.sftp_results[-NEWEST_IMPORTS:]))
+    if not results:
+        return []
+    rows = [
+        (
+            _when(each.at),
+            each.name,
+            *(f"{count:,}" for count in (each.rows, each.created, each.updated, each.failed)),
+            each.refused or "; ".join(f"line {line}: {reason}" for line, reason in each.failures[:SHOWN_FAILURES]),
+        )
+        for each in results
+    ]
+    columns = ("Time", "File", "Rows", "Created", "Updated", "Failed", "Why")
+    return [Table("Imports by SFTP", columns, rows)]
 
 
 def _members(account: KlaviyoAccount, list_id: str, page: int) -> View | None:
