@@ -109,7 +109,7 @@ def test_what_a_destination_says_to_one_service_means_nothing_to_another(shop: P
     write(shop, FILE, AUDIENCE + "options: {channels: [email]}\n")
     assert mistakes(shop) == [
         "activations/group.yaml:6: options.channels: unknown option 'channels' of klaviyo.audience_list "
-        "(there is opt_in_process, nulls)"
+        "(there is opt_in_process, nulls, route, sftp_from_minutes)"
     ]
 
 
