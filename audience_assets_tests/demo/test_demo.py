@@ -32,10 +32,10 @@ from audience_assets.sync import latest_syncs, open_rejections
 
 LISTS = {
     "newsletter": "Newsletter", "vips": "VIPs", "welcome": "Welcome series", "win_back": "Win-back",
-    "sock_mailing": "Sock fans",
+    "sock_mailing": "Sock fans", "agency": "Sock fans by file",
     "sock_fans": "Sock fans", "letter": "Newsletter", "best_customers": "VIPs", "retention": "Win-back",
 }  # fmt: skip
-AT_KLAVIYO = ("newsletter", "vips", "welcome", "win_back", "sock_mailing")
+AT_KLAVIYO = ("newsletter", "vips", "welcome", "win_back", "sock_mailing", "agency")
 
 
 @dataclass(frozen=True)

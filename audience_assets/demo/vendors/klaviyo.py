@@ -13,24 +13,35 @@ from audience_assets.demo.day import ShopDay, new_address
 from audience_assets.demo.vendors.base import Example, address_of
 from audience_assets.destinations.identifiers import normal_phone
 from audience_assets.sandbox.klaviyo import AccountSettings, KlaviyoAccount, KlaviyoSandbox
+from audience_assets.sandbox.klaviyo.sftp_keys import key_pair
 
 API_KEY = "pk_demo_sandbox_only"
+ACCOUNT = "demo_shop"
 KNOWN = 0.92
 # No number for Norway: its people can't be texted, and their rows say so.
 SENDERS = frozenset({"FR", "DE", "GB", "US", "BE"})
 
 
 class KlaviyoShop:
-    """Profiles with consent."""
+    """Profiles with consent, and an SFTP host for files of them."""
 
     def __init__(self) -> None:
-        self.vendor = KlaviyoSandbox()
+        self.vendor = KlaviyoSandbox(sftp_port=0)
         # Leaving one list opts out of that list only, so that whoever stops being a VIP keeps the newsletter.
         settings = AccountSettings(default_opt_in="double_opt_in", global_unsubscribe=False, sms_regions=SENDERS)
-        self.account: KlaviyoAccount = self.vendor.account("demo_shop", key=API_KEY, settings=settings)
+        self.account: KlaviyoAccount = self.vendor.account(ACCOUNT, key=API_KEY, settings=settings)
+        self._pair = key_pair(API_KEY)
+        self.vendor.sftp_user(ACCOUNT, ACCOUNT, self._pair.public)
 
     def environment(self, url: str) -> Mapping[str, str]:
-        return {"KLAVIYO_API_KEY": API_KEY, "KLAVIYO_BASE_URL": url}
+        host = self.vendor.sftp
+        by_sftp = {} if host is None else {"PORT": str(host.port), "HOST_KEY": host.host_key.fingerprint}
+        return {
+            "KLAVIYO_API_KEY": API_KEY,
+            "KLAVIYO_BASE_URL": url,
+            "KLAVIYO_SFTP_PRIVATE_KEY": self._pair.private,
+            **{f"KLAVIYO_SFTP_{name}": value for name, value in by_sftp.items()},
+        }
 
     def seed(self, customers: Sequence[Any], now: datetime, dice: random.Random) -> int:
         return self.account.add_profiles(_profiles(customers, now.replace(tzinfo=UTC), dice))
