@@ -12,6 +12,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pandas as pd
+import sqlalchemy as sa
 
 from audience_assets.audiences.refresh import refresh_segment
 from audience_assets.runtime import Runtime
@@ -116,6 +117,8 @@ class Replay:
 def open_replay(retail: Retail, url: str, root: Path, *, objection_day: int) -> Iterator[Replay]:
     """A project folder in `root` over the empty warehouse at `url`, and a vendor; the environment leads to both."""
     with open_vendor(retail) as vendor:
+        if database := sa.make_url(url).database if url.startswith("sqlite") else None:
+            Path(database).touch()
         environment = {folder.URL: url, folder.KEY: KEY, folder.BASE_URL: vendor.sandbox.url}
         with patch.dict(os.environ, environment), Runtime.open(folder.write_project(root)) as runtime:
             runtime.now = vendor.now
