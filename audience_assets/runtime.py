@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 import sqlalchemy as sa
@@ -72,12 +72,16 @@ class Runtime:
     def destination_type(self, effective: EffectiveActivation) -> DestinationType:
         return self.destinations[effective.destination_type]
 
-    def service(self, activation: str) -> ListService:
-        """The service that delivers an activation. Secrets are read from the environment now."""
+    def service(self, activation: str, *, at_most: Mapping[str, float] = MappingProxyType({})) -> ListService:
+        """The service that delivers an activation. Secrets are read from the environment now.
+
+        Settings of the vendor in `at_most` are lowered to that, where it has them, for somebody who waits.
+        """
         effective = self.project.effective[activation]
         kind, spec = self.destination_type(effective), self.spec(activation)
         given = self.settings.get(effective.destination)
         settings = given or resolve_settings(self.project.destinations[effective.destination], kind)
+        settings = _lowered(settings, at_most)
         return spec.connect(
             Connection(
                 settings=settings,
@@ -115,6 +119,11 @@ class Runtime:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _lowered(settings: BaseModel, at_most: Mapping[str, float]) -> BaseModel:
+    own = {name: getattr(settings, name) for name in at_most if hasattr(settings, name)}
+    return settings.model_copy(update={name: min(value, at_most[name]) for name, value in own.items()})
 
 
 def _limits_folder(engine: sa.Engine) -> Path:

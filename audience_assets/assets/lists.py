@@ -3,7 +3,6 @@
 import hashlib
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 
 import dagster as dg
 from pydantic import Field
@@ -72,7 +71,7 @@ def build_list(
         pool=activation.destination,
         code_version=settings_hash(statements.project, activation),
         check_specs=list_check_specs(activation),
-        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=freshness(activation)),
+        freshness_policy=freshness(activation),
         retry_policy=retries,
         required_resource_keys={WAREHOUSE, CONSENT, vendor},
     )
@@ -120,9 +119,11 @@ def settings_hash(project: Project, activation: EffectiveActivation) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def freshness(activation: EffectiveActivation) -> timedelta:
-    """How old the last delivery may be."""
-    return parse_duration(activation.fresh_within).exact()
+def freshness(activation: EffectiveActivation) -> dg.FreshnessPolicy | None:
+    """How old the last delivery may be, if it may not be of any age."""
+    if activation.fresh_within is None:
+        return None
+    return dg.FreshnessPolicy.time_window(fail_window=parse_duration(activation.fresh_within).exact())
 
 
 def _sync(

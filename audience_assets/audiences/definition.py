@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from audience_assets.project.conditions import All, Any_, Condition, Not, Related, SegmentMember
@@ -16,50 +16,61 @@ TALK = {"label", "description", "tags", "owners", "min_size", "max_size_change_p
 
 def definition_hash(project: Project, name: str) -> str:
     """Sha-256 of everything that decides who is in: the segment, those it refers to, and the models."""
-    segments = {each: _plain(project.segments[each]) for each in [name, *referenced_segments(project, name)]}
-    return _hash({"models": models_hash(project.settings), "segments": segments})
+    segments = {each: plain(project.segments[each]) for each in [name, *referenced_segments(project, name)]}
+    return hash_of({"models": models_hash(project.settings), "segments": segments})
 
 
 def models_hash(settings: ProjectFile) -> str:
     """Sha-256 of everything that decides what a field means: models, relationships, calculated fields, timezone."""
-    return _hash(
+    return hash_of(
         {
             "timezone": settings.timezone,
-            "models": {key: _plain(model) for key, model in settings.models.items()},
-            "relationships": [_plain(relationship) for relationship in settings.relationships],
+            "models": {key: plain(model) for key, model in settings.models.items()},
+            "relationships": [plain(relationship) for relationship in settings.relationships],
             "calculated": {
-                model: {key: _plain(field) for key, field in fields.items()}
+                model: {key: plain(field) for key, field in fields.items()}
                 for model, fields in settings.calculated_fields.items()
             },
         }
     )
 
 
-def _hash(parts: dict[str, Any]) -> str:
+def hash_of(parts: dict[str, Any]) -> str:
+    """Sha-256 of plain data."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _plain(declared: Any) -> Any:
+def plain(declared: Any) -> Any:
+    """What is declared, as plain data, but for what people read."""
     return declared.model_dump(mode="json", by_alias=True, exclude=TALK | {"asset_key", "watermark"})
 
 
 def referenced_segments(project: Project, name: str) -> list[str]:
     """Segments that a segment's conditions refer to, directly or through others, each once."""
     found: list[str] = []
-    _collect(project, name, found)
+    _collect(project, project.segments[name].where, found)
     return found
 
 
-def _collect(project: Project, name: str, found: list[str]) -> None:
-    for node in nodes(project.segments[name].where):
+def _collect(project: Project, condition: Condition | None, found: list[str]) -> None:
+    for node in nodes(condition):
         if isinstance(node, SegmentMember) and node.segment not in found:
             found.append(node.segment)
-            _collect(project, node.segment, found)
+            _collect(project, project.segments[node.segment].where, found)
 
 
 def all_nodes(project: Project, name: str) -> Iterator[Condition]:
     """Every node of a segment and of those it refers to."""
-    for segment in (name, *referenced_segments(project, name)):
+    return all_nodes_of(project, [project.segments[name].where])
+
+
+def all_nodes_of(project: Project, conditions: Iterable[Condition | None]) -> Iterator[Condition]:
+    """Every node of some conditions and of the segments they refer to, each segment once."""
+    found: list[str] = []
+    for condition in conditions:
+        yield from nodes(condition)
+        _collect(project, condition, found)
+    for segment in found:
         yield from nodes(project.segments[segment].where)
 
 

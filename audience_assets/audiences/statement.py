@@ -22,10 +22,15 @@ class MembershipTables(Protocol):
     """The part of the state that conditions read."""
 
     segment_history: sa.Table
+    campaign_run: sa.Table
 
     def segment(self, name: str, key_type: str) -> sa.Table: ...
 
     def uploaded_list(self, name: str, key_type: str) -> sa.Table: ...
+
+    def assignment(self, campaign: str, key_type: str) -> sa.Table: ...
+
+    def recipient(self, campaign: str, key_type: str) -> sa.Table: ...
 
 
 @dataclass
@@ -35,12 +40,14 @@ class Statement:
     CTEs are shared by everything in it, referenced segments too: two that say the same are one, and one name
     never means two things. A grouped CTE holds every measure that anything asks of its rows; as these are known
     only when all has been compiled, a statement is compiled twice (`complete`), the second time with them known.
+    `computing` is the campaign whose audience this is, if it is one.
     """
 
     project: Project
     catalogue: Catalogue
     as_of: datetime
     state: MembershipTables
+    computing: str | None = None
     measures: dict[str, dict[str, Callable[[Any], sa.ColumnElement[Any]]]] = field(default_factory=dict)
     ctes: dict[str, sa.CTE] = field(default_factory=dict)
     discovering: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from audience_assets.audiences.definition import all_nodes, nodes
 from audience_assets.errors import WarehouseError
-from audience_assets.project.conditions import UploadedList
+from audience_assets.project.conditions import Condition, UploadedList
 from audience_assets.project.operators import coerce
 from audience_assets.project.project import Project
 from audience_assets.warehouse.json_rows import encode_rows, json_rows
@@ -47,17 +47,23 @@ def load_uploaded_lists(
 
 def uploaded_lists(project: Project, segment: str) -> set[str]:
     """The lists that a segment's conditions read."""
-    return {node.list for node in all_nodes(project, segment) if isinstance(node, UploadedList)}
+    return lists_read(all_nodes(project, segment))
+
+
+def lists_read(conditions: Iterable[Condition]) -> set[str]:
+    """The lists that these conditions read themselves."""
+    return {node.list for node in conditions if isinstance(node, UploadedList)}
 
 
 def _named_lists(project: Project) -> dict[str, str]:
-    """List -> users model of a segment that names it."""
-    return {
-        node.list: project.users_model(name)
-        for name, segment in project.segments.items()
-        for node in nodes(segment.where)
-        if isinstance(node, UploadedList)
-    }
+    """List -> users model of a segment or a campaign that names it."""
+    named = [(segment.where, project.users_model(name)) for name, segment in project.segments.items()]
+    named += [
+        (part.where, project.campaign_model(name))
+        for name, campaign in project.campaigns.items()
+        for part in campaign.sub_audiences
+    ]
+    return {name: model for condition, model in named for name in lists_read(nodes(condition))}
 
 
 def _keys(file: Path, key: str, key_type: str) -> Iterator[str | int]:

@@ -283,6 +283,9 @@ class ServiceSpec:
     shared_opt_out: str | None = None
     # Why a list of that name can't be, before anything is asked of the vendor; None where it can.
     name_fault: Callable[[str], str | None] | None = None
+    # Hours from a delivery until the vendor has everybody ready to be written to: about a day at e-mail platforms, one
+    # where a file is stored, two where people are matched for advertising.
+    lead_hours: int = 24
     # Why all lists of one account should match people by the same identifier; None where that does not matter.
     one_identifier: str | None = None
 
@@ -322,6 +325,8 @@ class DestinationType:
     # Names the account for pools, limits and logs without revealing the key.
     account: Callable[[BaseModel], str]
     secret_fields: tuple[str, ...] = ()
+    # What an activation means that names no service. Without it, one of a vendor with several has to.
+    usual_service: str | None = None
 
 
 class DestinationError(AudienceError):
@@ -360,11 +365,12 @@ class Unavailable(DestinationError): ...
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row the vendor points at, by its index in the request."""
+    """A row the vendor points at, by its index in the request. `field` is the part of the row, where it says so."""
 
     index: int
     reason: str
     detail: str | None = None
+    field: str | None = None
 
 
 class BadRows(DestinationError):

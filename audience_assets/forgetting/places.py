@@ -14,11 +14,12 @@ from sqlalchemy.engine import Connection
 
 from audience_assets.project.project import Project
 from audience_assets.runtime import Runtime
-from audience_assets.warehouse.state import MappedColumn, State, decode_columns
+from audience_assets.warehouse.state import MappedColumn, State, audience_table, decode_columns
 
 LEDGER, CHANGE, DUPLICATE = "list_", "change_", "duplicate_"
 SEGMENT, STAGING, UPLOADED = "segment_", "staging_", "uploaded_"
-FAMILIES = (LEDGER, CHANGE, DUPLICATE, SEGMENT, STAGING, UPLOADED)
+GROUP, ASSIGNMENT, RECIPIENT = "group_", "assignment_", "recipient_"
+FAMILIES = (LEDGER, CHANGE, DUPLICATE, SEGMENT, STAGING, UPLOADED, GROUP, ASSIGNMENT, RECIPIENT)
 KEYS = ("user_key", "keep")
 IDENTIFIERS = ("identifier", "address")
 
@@ -71,7 +72,7 @@ def places(connection: Connection, runtime: Runtime) -> list[Place]:
     """Every table of ours that may hold a person."""
     state, project = runtime.state, runtime.project
     fixed = {
-        "segment_history": ("segment", {name: project.users_model(name) for name in project.segments}),
+        "segment_history": ("segment", {name: project.users_model(name) for name in _audiences(project)}),
         "consent_log": ("activation", {name: each.model for name, each in project.effective.items()}),
         "rejection": None,
         "outcome": None,
@@ -113,12 +114,23 @@ def _models(state: State, project: Project) -> dict[str, str]:
     """Name of a table -> users model of what it belongs to."""
     segments = {name: project.users_model(name) for name in project.segments}
     lists = {name: each.model for name, each in project.effective.items()}
-    return {
+    campaigns = {name: project.campaign_model(name) for name in project.campaigns}
+    families = (
+        ((SEGMENT, STAGING), segments),
+        ((LEDGER, CHANGE, DUPLICATE), lists),
+        ((ASSIGNMENT, RECIPIENT), campaigns),
+    )
+    found = {
         state.table_name(f"{family}{name}"): model
-        for families, owners in (((SEGMENT, STAGING), segments), ((LEDGER, CHANGE, DUPLICATE), lists))
-        for family in families
+        for those, owners in families
+        for family in those
         for name, model in owners.items()
     }
+    return found | {state.table_name(audience_table(name)): each.model for name, each in project.treatments.items()}
+
+
+def _audiences(project: Project) -> list[str]:
+    return [*project.segments, *project.treatments]
 
 
 def _table(inspector: sa.Inspector, name: str, schema: str | None) -> sa.TableClause:

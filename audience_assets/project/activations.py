@@ -114,6 +114,17 @@ class Activation(ActivationSettings):
     description: str | None = None
 
 
+class Treatment(Activation):
+    """What delivers one treatment group of a campaign to one destination. Made from the campaign, never written.
+
+    `segment` is the treatment's audience. `own_attributes`: the campaign lists the attributes it sends there, in the
+    place of those that are mapped further down.
+    """
+
+    campaign: str
+    own_attributes: bool = False
+
+
 class EffectiveActivation(Declared):
     """An activation with every setting decided: activation over destination default over service default."""
 
@@ -133,6 +144,6 @@ class EffectiveActivation(Declared):
     foreign: Literal["keep"]
     owners: list[str]
     tags: dict[str, str]
-    fresh_within: str
+    fresh_within: str | None = Field(description="never stale without: a campaign ends")
     description: str | None
     origins: dict[str, str] = Field(description="dotted setting -> where it came from (file:line or a default)")

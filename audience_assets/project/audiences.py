@@ -38,9 +38,10 @@ def audience_name(campaign: str, sub_audience: str, group: str) -> str:
 def treatment_audiences(campaign: Campaign, model: str) -> Iterator[Audience]:
     """One audience for each treatment group; a control group is never one."""
     shared = Counter(slug(group.name) for _, group in _treatments(campaign))
-    title = campaign.name or campaign.campaign
     for part, group in _treatments(campaign):
-        words = [title, group.name] if shared[slug(group.name)] == 1 else [title, part.name, group.name]
+        words = (
+            [campaign.title, group.name] if shared[slug(group.name)] == 1 else [campaign.title, part.name, group.name]
+        )
         yield Audience(
             audience_name(campaign.campaign, part.name, group.name),
             model,

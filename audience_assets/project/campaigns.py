@@ -17,18 +17,18 @@ Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "satur
 class Group(Declared):
     """A share of a sub-audience: a treatment that is sent somewhere, or the control, which never is."""
 
-    name: str
+    name: str = Field(description="letters, digits, spaces, _ and -; lists and files carry it")
     percent: Decimal = Field(gt=0, le=100, decimal_places=2, description="of the sub-audience; all total exactly 100")
-    control: bool = False
-    destinations: list[str] = Field(default_factory=list, description="who gets this treatment's list")
+    control: bool = Field(default=False, description="at most one a sub-audience; has no destinations")
+    destinations: list[str] = Field(default_factory=list, description="a list of this treatment is kept at each")
 
 
 class SubAudience(Declared):
     """A part of the campaign: by criteria, by saved segments (any of them), or both."""
 
-    name: str
-    where: Condition | None = None
-    segments: list[str] = Field(default_factory=list)
+    name: str = Field(description="letters, digits, spaces, _ and -")
+    where: Condition | None = Field(default=None, description="without it and `segments`: everybody who is left")
+    segments: list[str] = Field(default_factory=list, description="saved segments; anybody in one of them")
     groups: list[Group] = Field(min_length=1)
 
 
@@ -49,7 +49,9 @@ class Split(Declared):
     method: Literal["auto", "hash", "exact"] = Field(
         default="auto", description="exact sizes, or by hash; auto: exact below 10,000 people"
     )
-    sticky: Literal["keep", "rebalance", "reshuffle"] = "keep"
+    sticky: Literal["keep", "rebalance", "reshuffle"] = Field(
+        default="keep", description="what changed percentages do to people who have a group"
+    )
     round: int = Field(default=1, ge=1, description="of reshuffle: another number draws anew")
     stratify_by: list[str] = Field(default_factory=list, description="fields; the split is exact in each combination")
 
@@ -57,45 +59,48 @@ class Split(Declared):
 class AttributeSource(Declared):
     """One attribute sent with a group: `from` is model.field, a field of the default source, or campaign.group_name."""
 
-    from_: str = Field(alias="from")
-    to: str
+    from_: str = Field(alias="from", description="field, model.field, or a fact: campaign.group_name")
+    to: str = Field(description="identifier or attribute at the vendor")
 
 
 class End(Declared):
     """When a recurring campaign ends; after so many deliveries, or on a day."""
 
-    after: int | None = Field(default=None, ge=1)
-    on: date | None = None
+    after: int | None = Field(default=None, ge=1, description="deliveries, counted from the start")
+    on: date | None = Field(default=None, description="the last day")
 
 
 class CampaignSchedule(Declared):
-    """When a campaign is computed and delivered. Without a cadence it is delivered once, at `start`."""
+    """When a campaign is computed and delivered, in the project's timezone.
+
+    A one-time campaign is delivered at its start, or by hand without one.
+    """
 
     type: Literal["one_time", "recurring"] = "one_time"
     cadence: Literal["hourly", "daily", "weekly"] = "daily"
     weekday: Weekday = "monday"
-    at: str = "09:00"
-    start: date | None = None
-    end: End = End()
+    at: str = Field(default="09:00", description="time of day, HH:MM")
+    start: date | None = Field(default=None, description="the first day on which it may be delivered")
+    end: End = Field(default=End(), description="of a recurring campaign; never without")
 
 
 class Conversion(Declared):
     """Rows of an events model that count as a purchase."""
 
-    model: str
+    model: str = Field(description="an events model that people have many of")
 
 
 class Value(Declared):
     """What a purchase is worth."""
 
-    model: str
-    field: str
+    model: str = Field(description="an events model that people have many of")
+    field: str = Field(description="a number")
 
 
 class Measurement(Declared):
     """What is counted for everybody with a group, from the launch on."""
 
-    window_days: int = Field(default=7, ge=1)
+    window_days: int = Field(default=7, ge=1, description="from the launch on")
     conversion: Conversion | None = None
     value: Value | None = None
     items: Value | None = Field(default=None, description="field with the number of items of an order")
@@ -115,18 +120,22 @@ class Campaign(Declared):
     campaign: str = Field(description="id, fixed for good: it is the salt of the split")
     name: str | None = Field(default=None, description="what people call it; files and lists carry it")
     description: str | None = None
-    labels: list[str] = Field(default_factory=list, max_length=10)
+    labels: list[str] = Field(default_factory=list, max_length=10, description="of at most 35 characters each")
     owners: list[str] = Field(default_factory=list)
     model: str | None = Field(default=None, description="a users model; default the included segments'")
     include: list[str] = Field(min_length=1, max_length=10, description="segments; anybody in one of them")
     exclude: list[str] = Field(default_factory=list, max_length=10, description="segments; nobody in one of them")
     holdout: str | None = Field(default="universal", description="a universal control; null: nobody is held out")
-    priority_list: str | None = None
-    assignment: Literal["first_match", "all_matches"] = "first_match"
+    priority_list: str | None = Field(default=None, description="people are kept in its first campaign only")
+    assignment: Literal["first_match", "all_matches"] = Field(
+        default="first_match", description="people go to the first sub-audience that they match, or to each"
+    )
     split: Split = Split()
-    sub_audiences: list[SubAudience] = Field(default_factory=list, max_length=60)
-    remaining: Remaining | None = None
-    attributes: dict[str, list[AttributeSource]] = Field(default_factory=dict, description="destination -> attributes")
+    sub_audiences: list[SubAudience] = Field(default_factory=list, max_length=60, description="in order")
+    remaining: Remaining | None = Field(default=None, description="who is in no sub-audience; sent nothing without")
+    attributes: dict[str, list[AttributeSource]] = Field(
+        default_factory=dict, description="destination -> attributes, in the place of its default attributes"
+    )
     delivery: dict[str, ActivationSettings] = Field(
         default_factory=dict, description="destination -> settings over its default_activation"
     )
@@ -134,6 +143,11 @@ class Campaign(Declared):
     launch: date | None = Field(default=None, description="when people get it; results are counted from here")
     measurement: Measurement = Measurement()
     files: FileNames = FileNames()
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return self.name or self.campaign
 
 
 class Holdout(Declared):

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from audience_assets.destinations.base import DestinationType
+from audience_assets.project.activations import EffectiveActivation
+from audience_assets.project.campaign_cautions import campaign_remarks
 from audience_assets.project.project import Project
 
 SHOWN = 12
@@ -23,7 +25,17 @@ class Caution:
 
 def find_cautions(project: Project, types: Mapping[str, DestinationType]) -> list[Caution]:
     """Traps in a checked project. Destinations of one name of the account, or of the same secrets, are one account."""
-    return [*_shared_opt_outs(project, types), *_different_identifiers(project, types)]
+    return [*_shared_opt_outs(project, types), *_different_identifiers(project, types), *_campaigns(project, types)]
+
+
+def _campaigns(project: Project, types: Mapping[str, DestinationType]) -> Iterator[Caution]:
+    for remark in campaign_remarks(project, types):
+        lists = (name for name, each in project.effective.items() if _campaign_of(project, each) == remark.campaign)
+        yield Caution(remark.check, tuple(lists), remark.message)
+
+
+def _campaign_of(project: Project, activation: EffectiveActivation) -> str | None:
+    return project.audience(activation.audience).campaign
 
 
 def _shared_opt_outs(project: Project, types: Mapping[str, DestinationType]) -> Iterator[Caution]:

@@ -10,12 +10,20 @@ from typing import Any
 from pydantic import BaseModel
 
 from audience_assets.destinations.base import DestinationType, Mapped, ServiceSpec
-from audience_assets.project.activations import Activation, ActivationSettings
+from audience_assets.project.activations import Activation, ActivationSettings, Treatment
 from audience_assets.project.activations import Mapping as FieldMapping
+from audience_assets.project.campaign_facts import FACT, check_fact
 from audience_assets.project.check_consent import check_consent
 from audience_assets.project.check_destinations import check_options, known_settings
 from audience_assets.project.check_settings import check_settings
-from audience_assets.project.effective import Merged, merge, only_service, render_list_name, template_mistake
+from audience_assets.project.effective import (
+    Merged,
+    merge,
+    render_list_name,
+    template_mistake,
+    template_names,
+    usual_service,
+)
 from audience_assets.project.fields import Fields
 from audience_assets.project.model_paths import keys_of
 from audience_assets.project.places import Place
@@ -24,6 +32,8 @@ from audience_assets.project.service_options import every_identifier, only_chann
 from audience_assets.project.validation import salvage
 
 IDENTIFIER_TYPES = ("text", "integer", "uuid")
+# What tells a list from the others: of a segment, and of a campaign's treatment group.
+_OWN_NAMES = ("{segment_label}", "{campaign_name}_{sub_audience}_{group_name}")
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,11 @@ class ActivationPlaces:
                     return layer
         return layers[0]
 
+    @property
+    def says_attributes(self) -> bool:
+        """Whether the activation itself maps attributes: a destination's defaults are for all its services."""
+        return self.activation.at("mapping", "fields").written
+
 
 @dataclass(frozen=True)
 class ActivationCheck:
@@ -55,7 +70,7 @@ class ActivationCheck:
         """An activation whose segment and destination are there and sound."""
         kind = self.types[self.project.destinations[activation.destination].type]
         merged = merge(self.project, activation)
-        service = merged.data.get("service") or only_service(kind)
+        service = merged.data.get("service") or usual_service(kind)
         if service is None:
             places.activation.report(
                 f"{kind.title} has several services: say which in `service`", f"there is {', '.join(kind.services)}"
@@ -75,12 +90,16 @@ class ActivationCheck:
         model = self.project.users_model(activation.segment)
         if _names_are_known(spec, options, mapping, places):
             _check_required(spec, options, mapping, places)
-        if mapping.fields and not spec.carries_attributes and places.activation.at("mapping", "fields").written:
+        if mapping.fields and not spec.carries_attributes and places.says_attributes:
             places.at("mapping", "fields").report(f"{spec.name} carries no attributes, only identifiers")
         for kind, field in mapping.identifiers.items():
             self._check_field(model, field, places.at("mapping", "identifiers", kind), identifier=True)
         for name, field in mapping.fields.items():
-            self._check_field(model, field, places.at("mapping", "fields", name), attribute=True)
+            place = places.at("mapping", "fields", name)
+            if isinstance(activation, Treatment) and field.startswith(FACT):
+                check_fact(field, place)
+            else:
+                self._check_field(model, field, place, attribute=True)
         if mapping.region is not None:
             self._check_field(model, mapping.region, places.at("mapping", "region"))
         self._check_names(activation, model, spec, options, mapping, places)
@@ -92,7 +111,7 @@ class ActivationCheck:
     ) -> None:
         """What a vendor wants of its lists' names; an empty one is reported with the lists."""
         template = merged.data["list_name"]
-        if spec.name_fault is None or template_mistake(template):
+        if spec.name_fault is None or template_mistake(template, template_names(activation)):
             return
         name = render_list_name(template, self.project, activation)
         fault = spec.name_fault(name) if name else None
@@ -170,18 +189,17 @@ def _names_are_known(spec: ServiceSpec, options: BaseModel, mapping: FieldMappin
     return not unknown
 
 
-def check_lists(project: Project, places: Mapping[str, ActivationPlaces]) -> None:
+def check_lists(project: Project, judged: Sequence[tuple[Activation, ActivationPlaces]]) -> None:
     """Each activation owns one list: two of one account and name would undo each other's work."""
     owners: dict[tuple[str, str, str], str] = {}
-    for name, activation in project.activations.items():
-        if name not in places:
-            continue
-        template = merge(project, activation).data["list_name"]
-        if template_mistake(template):
+    places = {activation.activation: its for activation, its in judged}
+    for activation, its in judged:
+        name, template = activation.activation, merge(project, activation).data["list_name"]
+        if template_mistake(template, template_names(activation)):
             continue
         destination = project.destinations[activation.destination]
         list_name = render_list_name(template, project, activation)
-        place = places[name].activation.at("list_name")
+        place = its.activation.at("list_name")
         if not list_name:
             place.report("the list's name is empty")
             continue
@@ -191,7 +209,7 @@ def check_lists(project: Project, places: Mapping[str, ActivationPlaces]) -> Non
             place.report(
                 f"the list {list_name!r} at {activation.destination} belongs to the activation {first!r} already "
                 f"({places[first].activation.source}); each activation owns one list",
-                'give this one a list_name of its own, e.g. "{segment_label}"',
+                f'give this one a list_name of its own, e.g. "{_OWN_NAMES[isinstance(activation, Treatment)]}"',
             )
 
 

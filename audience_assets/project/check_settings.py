@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import phonenumbers
 
@@ -16,12 +17,13 @@ _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _OTHER_NAMES = {"UK": "GB", "EL": "GR"}
 
 
-def check_settings(settings: ActivationSettings, place: Place) -> None:
-    """Times, durations, templates, owners and tags."""
-    if settings.list_name is not None:
-        _check_list_name(settings.list_name, place.at("list_name"))
-    if settings.schedule is not None and not _CLOCK.fullmatch(settings.schedule.at):
-        place.at("schedule", "at").report(f"{settings.schedule.at!r} is not a time of day: write HH:MM, e.g. 06:00")
+def check_settings(settings: ActivationSettings, place: Place, list_names: Sequence[str] = TEMPLATE_NAMES) -> None:
+    """Times, durations, templates, owners and tags; `list_names` are what a list's name can be filled with."""
+    name = settings.list_name
+    if name is not None and check_template(name, list_names, place.at("list_name")) and not name.strip():
+        place.at("list_name").report("a list needs a name")
+    if settings.schedule is not None:
+        check_clock(settings.schedule.at, place.at("schedule", "at"))
     if settings.guard is not None and settings.guard.max_source_age is not None:
         check_duration(settings.guard.max_source_age, place.at("guard", "max_source_age"), fixed=True)
     if settings.fresh_within is not None:
@@ -33,13 +35,18 @@ def check_settings(settings: ActivationSettings, place: Place) -> None:
         check_tag(key, value, place.at("tags", key))
 
 
-def _check_list_name(template: str, place: Place) -> None:
-    mistake = template_mistake(template)
+def check_clock(text: str, place: Place) -> None:
+    if not _CLOCK.fullmatch(text):
+        place.report(f"{text!r} is not a time of day: write HH:MM, e.g. 06:00")
+
+
+def check_template(template: str, names: Sequence[str], place: Place) -> bool:
+    """Whether a name's template can be filled in; reported if not."""
+    mistake = template_mistake(template, names)
     if mistake is not None:
         word = re.search(r"\{(\w+)", template)
-        place.report(mistake, did_you_mean(word[1], TEMPLATE_NAMES) if word else None)
-    elif not template.strip():
-        place.report("a list needs a name")
+        place.report(mistake, did_you_mean(word[1], names) if word else None)
+    return mistake is None
 
 
 def _check_region(region: str, place: Place) -> None:

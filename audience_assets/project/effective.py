@@ -6,7 +6,7 @@ further down no longer counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from string import Formatter
@@ -22,6 +22,7 @@ from audience_assets.project.activations import (
     EffectiveActivation,
     Guard,
     Schedule,
+    Treatment,
 )
 from audience_assets.project.activations import Mapping as FieldMapping
 from audience_assets.project.project import Project
@@ -29,6 +30,7 @@ from audience_assets.project.yaml_text import KeyPath, dotted
 
 BUILT_IN = "built-in default"
 TEMPLATE_NAMES = ("segment_name", "segment_label", "activation", "destination")
+CAMPAIGN_TEMPLATE_NAMES = (*TEMPLATE_NAMES, "campaign", "campaign_name", "sub_audience", "group_name")
 DEFAULT_LIST_NAME = "{segment_label}"
 
 BUILT_IN_SETTINGS: dict[str, Any] = {
@@ -56,6 +58,14 @@ class Merged:
     def lay(self, settings: Mapping[str, Any], origin: Callable[[KeyPath], str]) -> None:
         """Put settings over what is there; `origin` says where a setting stands."""
         self._lay(self.data, settings, (), origin)
+
+    def empty(self, *path: str) -> None:
+        """What was said of a map so far no longer counts."""
+        holder = self.data
+        for key in path[:-1]:
+            holder = holder[key]
+        self._forget(path)
+        holder[path[-1]] = {}
 
     def _lay(
         self, below: dict[str, Any], above: Mapping[str, Any], path: KeyPath, origin: Callable[[KeyPath], str]
@@ -93,13 +103,16 @@ def effective_activation(
     destination = project.destinations[activation.destination]
     kind = (destinations or known_destinations())[destination.type]
     merged = merge(project, activation)
-    service = merged.data.get("service") or only_service(kind)
+    service = merged.data.get("service") or usual_service(kind)
     if service is None:
         raise ValueError(f"the activation {activation.activation!r} names no service")
-    merged.origins.setdefault("service", f"the only service of {kind.name}")
+    merged.origins.setdefault("service", f"the {'usual' if len(kind.services) > 1 else 'only'} service of {kind.name}")
     _complete_options(merged, kind.services[service])
     settings = {**merged.data, "service": service}
     settings["list_name"] = render_list_name(settings["list_name"], project, activation)
+    if isinstance(activation, Treatment):
+        settings["fresh_within"] = None
+        merged.origins["fresh_within"] = "a campaign ends"
     merged.origins["audience"] = source_of(project, activation, ("segment",))
     merged.origins["destination"] = source_of(project, activation, ("destination",))
     if activation.description is not None:
@@ -126,6 +139,8 @@ def merge(project: Project, activation: Activation) -> Merged:
         authored(default),
         lambda path: f"{_source(project, prefix, path, 'destinations.yaml')} (default_activation)",
     )
+    if isinstance(activation, Treatment) and activation.own_attributes:
+        merged.empty("mapping", "fields")
     merged.lay(authored(activation), lambda path: source_of(project, activation, path))
     for name, value in BUILT_IN_SETTINGS.items():
         if merged.data[name] is None:
@@ -153,9 +168,9 @@ def _source(project: Project, prefix: str, path: KeyPath, otherwise: str) -> str
     return project.sources.get(prefix, otherwise)
 
 
-def only_service(kind: DestinationType) -> str | None:
-    """The service of a vendor that has just one."""
-    return next(iter(kind.services)) if len(kind.services) == 1 else None
+def usual_service(kind: DestinationType) -> str | None:
+    """What an activation means that names no service: the vendor's only one, or the one it says."""
+    return next(iter(kind.services)) if len(kind.services) == 1 else kind.usual_service
 
 
 def known_destinations() -> Mapping[str, DestinationType]:
@@ -174,16 +189,21 @@ def _complete_options(merged: Merged, spec: ServiceSpec) -> None:
     merged.data["options"] = complete
 
 
-def template_mistake(template: str) -> str | None:
-    """What is wrong with a list name's template: the unknown name, or why it can't be read."""
+def template_mistake(template: str, names: Sequence[str] = TEMPLATE_NAMES) -> str | None:
+    """What is wrong with a template of a name: the unknown name in it, or why it can't be read."""
     try:
         parts = list(Formatter().parse(template))
     except ValueError as error:
         return f"{template!r} is not a template: {error}"
     for _, name, form, conversion in parts:
-        if name is not None and (name not in TEMPLATE_NAMES or form or conversion):
-            return f"there is no {{{name}}} to fill in; there is {', '.join(TEMPLATE_NAMES)}"
+        if name is not None and (name not in names or form or conversion):
+            return f"there is no {{{name}}} to fill in; there is {', '.join(names)}"
     return None
+
+
+def template_names(activation: Activation) -> Sequence[str]:
+    """What an activation's list name can be filled with."""
+    return CAMPAIGN_TEMPLATE_NAMES if isinstance(activation, Treatment) else TEMPLATE_NAMES
 
 
 def render_list_name(template: str, project: Project, activation: Activation) -> str:
@@ -195,4 +215,11 @@ def render_list_name(template: str, project: Project, activation: Activation) ->
         "activation": activation.activation,
         "destination": activation.destination,
     }
+    if audience.campaign is not None:
+        values |= {
+            "campaign": audience.campaign,
+            "campaign_name": project.campaigns[audience.campaign].title,
+            "sub_audience": audience.sub_audience or "",
+            "group_name": audience.group or "",
+        }
     return template.format_map(values).strip()

@@ -17,7 +17,7 @@ DESTINATIONS = "destinations.yaml"
 
 @dataclass(frozen=True)
 class Entry:
-    """One segment or activation as written: its name, its data, where it stands."""
+    """One segment, activation or campaign as written: its name, its data, where it stands."""
 
     name: str
     data: dict[str, Any]
@@ -28,21 +28,28 @@ class Entry:
 class Files:
     """Everything read from the folder. A file that is missing or not YAML leaves its part None.
 
-    `unread` are names of segments whose file could not be read, as far as the file's name tells.
+    `unread` are names of segments whose file could not be read, as far as the file's name tells; so for campaigns.
     """
 
     project: Place | None
     destinations: Place | None
     segments: dict[str, Entry]
     activations: dict[str, Entry]
+    campaigns: dict[str, Entry]
     problems: list[Problem] = field(default_factory=list)
     unread: set[str] = field(default_factory=set)
+    unread_campaigns: set[str] = field(default_factory=set)
     destinations_readable: bool = True
 
     @property
     def segment_names(self) -> list[str]:
         """Every segment that something may refer to."""
         return [*self.segments, *sorted(self.unread - set(self.segments))]
+
+    @property
+    def campaign_names(self) -> list[str]:
+        """Every campaign that something may refer to."""
+        return [*self.campaigns, *sorted(self.unread_campaigns - set(self.campaigns))]
 
 
 def read_files(root: Path) -> Files:
@@ -51,8 +58,9 @@ def read_files(root: Path) -> Files:
     if not (root / PROJECT).is_file():
         message = f"there is no {PROJECT} in {root}" if root.is_dir() else f"there is no folder {root}"
         problems.append(Problem(PROJECT, 1, "", message, "`audience-assets init` makes a project that runs as it is"))
-        return Files(None, None, {}, {}, problems)
+        return Files(None, None, {}, {}, {}, problems)
     unread: set[str] = set()
+    unread_campaigns: set[str] = set()
     has_destinations = (root / DESTINATIONS).exists()
     destinations = _single(root, DESTINATIONS, problems) if has_destinations else None
     return Files(
@@ -60,8 +68,10 @@ def read_files(root: Path) -> Files:
         destinations=destinations,
         segments=_folder(root, "segments", "segment", problems, unread),
         activations=_folder(root, "activations", "activation", problems, set()),
+        campaigns=_folder(root, "campaigns", "campaign", problems, unread_campaigns),
         problems=problems,
         unread=unread,
+        unread_campaigns=unread_campaigns,
         destinations_readable=not has_destinations or _lists_destinations(destinations),
     )
 

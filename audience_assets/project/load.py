@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from audience_assets.destinations.base import DestinationType
 from audience_assets.errors import ProjectError
 from audience_assets.project.activations import Activation, Destination
+from audience_assets.project.campaign_parts import ReadCampaign
 from audience_assets.project.check_activations import (
     ActivationCheck,
     ActivationPlaces,
@@ -18,6 +19,7 @@ from audience_assets.project.check_activations import (
     segment_and_destination_known,
 )
 from audience_assets.project.check_calculated import check_calculated
+from audience_assets.project.check_campaigns import CampaignCheck
 from audience_assets.project.check_conditions import ConditionCheck
 from audience_assets.project.check_destinations import read_destination
 from audience_assets.project.check_insights import check_insights
@@ -29,10 +31,12 @@ from audience_assets.project.effective import effective_activation, known_destin
 from audience_assets.project.environment import MissingVariable, resolve_env, resolve_settings
 from audience_assets.project.fields import Fields
 from audience_assets.project.files import Entry, Files, read_files
+from audience_assets.project.load_campaigns import check_lists_of, read_campaigns, with_campaigns, with_sources
 from audience_assets.project.models import Segment
 from audience_assets.project.places import Place, nearest
 from audience_assets.project.project import Project
 from audience_assets.project.project_file import ReadProject, read_project
+from audience_assets.project.treatments import Declared, treatments
 from audience_assets.project.validation import validate
 from audience_assets.project.yaml_text import dotted
 
@@ -55,13 +59,17 @@ def load_project(root: str | Path, *, destinations: Mapping[str, DestinationType
         raise ProjectError(
             sorted(files.problems, key=lambda problem: (_rank(problem.file), problem.file, problem.line))
         )
-    effective = {name: effective_activation(project, each, types) for name, each in project.activations.items()}
+    declared = [
+        *project.activations.values(),
+        *(each.activation for campaign in project.campaigns.values() for each in treatments(project, campaign, types)),
+    ]
+    effective = {each.activation: effective_activation(project, each, types) for each in declared}
     return replace(project, effective=effective)
 
 
 def _rank(file: str) -> int:
     """Models before what is built on them."""
-    order = ("project.yaml", "destinations.yaml", "segments/", "activations/")
+    order = ("project.yaml", "destinations.yaml", "segments/", "activations/", "campaigns/")
     return next((rank for rank, start in enumerate(order) if file.startswith(start)), len(order))
 
 
@@ -74,6 +82,7 @@ class _Parts:
 
     segments: dict[str, Segment]
     activations: dict[str, Activation]
+    campaigns: dict[str, ReadCampaign]
     destinations: dict[str, Destination]
     destination_places: dict[str, Place]
     destination_names: list[str] | None
@@ -88,6 +97,7 @@ class _Parts:
         return cls(
             segments=_validated(Segment, files.segments),
             activations=_validated(Activation, files.activations),
+            campaigns=read_campaigns(files.campaigns),
             destinations={name: each for name, each in read.items() if each is not None},
             destination_places=places,
             destination_names=list(places) if files.destinations_readable else None,
@@ -144,7 +154,10 @@ def _checked(root: Path, files: Files, parts: _Parts, types: Mapping[str, Destin
         activations=parts.activations,
         sources=_sources(files, parts),
     )
-    _check_activations(project, fields, files, parts, types)
+    check = CampaignCheck(read.settings, conditions, parts.destination_names, types)
+    project, lists = with_campaigns(project, parts.campaigns, check, files)
+    project = with_sources(project, lists, files)
+    _check_activations(ActivationCheck(project, fields, types), files, parts, lists)
     return project
 
 
@@ -167,23 +180,22 @@ def _model_of(segment: Segment | None, fields: Fields) -> str | None:
     return users_model(segment, fields.settings.models) if segment is not None else None
 
 
-def _check_activations(
-    project: Project, fields: Fields, files: Files, parts: _Parts, types: Mapping[str, DestinationType]
-) -> None:
-    check = ActivationCheck(project, fields, types)
-    judged: dict[str, ActivationPlaces] = {}
+def _check_activations(check: ActivationCheck, files: Files, parts: _Parts, lists: Sequence[Declared]) -> None:
+    project, judged = check.project, list[tuple[Activation, ActivationPlaces]]()
     for name, activation in project.activations.items():
         place = files.activations[name].place
         check_settings(activation, place)
         if not segment_and_destination_known(activation, files.segment_names, parts.destination_names, place):
             continue
         segment = project.segments.get(activation.segment)
-        if activation.destination in project.destinations and _model_of(segment, fields) is not None:
-            judged[name] = ActivationPlaces(place, parts.destination_places[activation.destination])
-            check.check(activation, judged[name])
+        if activation.destination in project.destinations and _model_of(segment, check.fields) is not None:
+            places = ActivationPlaces(place, parts.destination_places[activation.destination])
+            check.check(activation, places)
+            judged.append((activation, places))
     for name in files.activations.keys() - project.activations.keys():
         entry = files.activations[name]
         check_activation_remains(entry.data, files.segment_names, parts.destination_names, entry.place)
+    judged += check_lists_of(check, lists, files, parts.destination_places)
     check_lists(project, judged)
 
 

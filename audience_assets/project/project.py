@@ -76,10 +76,14 @@ class Project:
     def treatments(self) -> dict[str, Audience]:
         """The treatment groups of all campaigns by `campaign.sub_audience.group`."""
         found: dict[str, Audience] = {}
-        for campaign in self.campaigns.values():
-            model = campaign.model or self._model_of(self.segments[campaign.include[0]])
-            found |= {each.name: each for each in treatment_audiences(campaign, model)}
+        for name, campaign in self.campaigns.items():
+            found |= {each.name: each for each in treatment_audiences(campaign, self.campaign_model(name))}
         return found
+
+    def campaign_model(self, name: str) -> str:
+        """Name of the users model whose people a campaign is for."""
+        campaign = self.campaigns[name]
+        return campaign.model or self._model_of(self.segments[campaign.include[0]])
 
     def audience(self, name: str) -> Audience:
         """A segment, or a treatment group. Raises KeyError for another name."""

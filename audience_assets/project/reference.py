@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -16,6 +17,7 @@ from pydantic_core import PydanticUndefined
 
 from audience_assets.destinations.registry import DESTINATIONS
 from audience_assets.project.activations import ActivationSettings
+from audience_assets.project.campaigns import Campaign
 from audience_assets.project.conditions import NODE_KEYS, All, Condition
 from audience_assets.project.models import Segment
 from audience_assets.project.operators import OPERATORS, Operator
@@ -35,6 +37,7 @@ Anything that differs by environment can be `{env: NAME}` where it says so.
 | `destinations.yaml` | `destinations:` name -> account and its default activation settings |
 | `segments/*.yaml` | one segment a document; its name is the file's unless `segment:` says another |
 | `activations/*.yaml` | one activation a document; its name is the file's unless `activation:` says another |
+| `campaigns/*.yaml` | one campaign a document; its id is the file's name unless `campaign:` says another |
 | `lists/*.csv` | uploaded lists of keys |
 """
 
@@ -93,6 +96,7 @@ def _lines() -> Iterator[str]:
     yield from _section(
         "activations/*.yaml, and default_activation of a destination", ActivationSettings, seen, level=2
     )
+    yield from _section("campaigns/*.yaml", Campaign, seen, level=2)
     for kind in DESTINATIONS.values():
         yield from _section(f"destinations.yaml: type {kind.name}", kind.settings_model, seen, level=2)
         for spec in kind.services.values():
@@ -153,7 +157,7 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _models(argument)
 
 
-_PLAIN = {str: "text", int: "integer", float: "number", bool: "true or false", Any: "any"}
+_PLAIN = {str: "text", int: "integer", float: "number", Decimal: "number", bool: "true or false", Any: "any"}
 
 
 def _kind(annotation: Any) -> str:

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from audience_assets.destinations.base import DestinationType
 from audience_assets.destinations.registry import DESTINATIONS
 from audience_assets.project.activations import Activation, ActivationSettings
+from audience_assets.project.campaigns import Campaign
 from audience_assets.project.models import Segment
 from audience_assets.project.project import ProjectFile
 
@@ -20,12 +21,13 @@ _ENV = {"type": "object", "properties": {"env": {"type": "string"}}, "required":
 
 
 def json_schemas(destinations: Mapping[str, DestinationType] = DESTINATIONS) -> dict[str, dict[str, Any]]:
-    """File kind -> JSON Schema: project, destinations, segment, activation."""
+    """File kind -> JSON Schema: project, destinations, segment, activation, campaign."""
     return {
         "project": _document(ProjectFile, "project.yaml"),
         "destinations": _destinations(destinations),
         "segment": _nameless(_document(Segment, "segments/*.yaml"), "segment"),
         "activation": _with_options(_nameless(_document(Activation, "activations/*.yaml"), "activation"), destinations),
+        "campaign": _with_delivery(_nameless(_document(Campaign, "campaigns/*.yaml"), "campaign"), destinations),
     }
 
 
@@ -95,6 +97,10 @@ def _destinations(types: Mapping[str, DestinationType]) -> dict[str, Any]:
 
 def _with_options(schema: dict[str, Any], types: Mapping[str, DestinationType]) -> dict[str, Any]:
     return _with_services(schema, schema, types)
+
+
+def _with_delivery(schema: dict[str, Any], types: Mapping[str, DestinationType]) -> dict[str, Any]:
+    return _with_services(schema, schema["$defs"]["ActivationSettings"], types)
 
 
 def _with_services(

@@ -69,6 +69,8 @@ def _message(kind: str, value: Any, context: dict[str, Any], *, private: bool) -
         message = f"needs at least {context['min_length']} item{'s' if context['min_length'] != 1 else ''}"
     elif kind == "too_long":
         message = f"takes at most {context['max_length']} items"
+    elif kind == "decimal_max_places":
+        message = f"has at most {context['decimal_places']} decimal places{shown}"
     elif kind == "value_error":
         message = str(context["error"])
     return message

@@ -20,11 +20,12 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import DDLCompiler
 
 from audience_assets.errors import WarehouseError
+from audience_assets.warehouse import campaign_columns
 from audience_assets.warehouse.column_types import FIELD_TYPES, KEY_TYPES, UtcDateTime
 
 # Grows with every column that is added below, so that older states get it. Such a column may be NULL: in rows from
 # before it is.
-VERSION = 4
+VERSION = 5
 # Postgres cuts names at 63 bytes; a longer name keeps its start and gets a hash.
 MAX_NAME = 60
 
@@ -181,6 +182,9 @@ class State:
             sa.Column("applied", sa.Boolean, nullable=False),
             sa.Column("asked_by_us", sa.BigInteger),
         )
+        index = not self._is_columnar
+        self.campaign_run = self._table("campaign_run", *campaign_columns.campaign_run(index=index))
+        self.campaign_split = self._table("campaign_split", *campaign_columns.campaign_split(index=index))
         # Proofs of erasure: whom they are about can be checked, not read.
         self.forgotten = self._table(
             "forgotten",
@@ -237,10 +241,22 @@ class State:
             ensure_columns(connection, table, present)
 
     def segment(self, name: str, key_type: str) -> sa.Table:
-        """Present members of a segment: user_key, entered_at."""
-        # No name begins with _, so this table has a name of its own beside segment_run and segment_history.
-        own = f"segment__{name}" if name in ("run", "history") else f"segment_{name}"
-        return self._keyed(own, key_type, sa.Column("entered_at", UtcDateTime, nullable=False))
+        """Present members of an audience: user_key, entered_at.
+
+        An audience is a segment or a campaign's treatment group, `campaign.sub_audience.group`.
+        """
+        return self._keyed(audience_table(name), key_type, sa.Column("entered_at", UtcDateTime, nullable=False))
+
+    def assignment(self, campaign: str, key_type: str) -> sa.Table:
+        """Who was given which group of a campaign, once and for all."""
+        keyed = not self._is_columnar
+        columns = campaign_columns.assignment(KEY_TYPES[key_type], keyed=keyed)
+        return self._table(f"assignment_{campaign}", *columns, ordered=True)
+
+    def recipient(self, campaign: str, key_type: str) -> sa.Table:
+        """Present recipients of a campaign, its control included."""
+        columns = campaign_columns.recipient(KEY_TYPES[key_type], keyed=not self._is_columnar)
+        return self._table(f"recipient_{campaign}", *columns, ordered=True)
 
     def segment_staging(self, name: str, key_type: str) -> sa.Table:
         """Where a refresh puts the new members before it compares them."""
@@ -321,6 +337,15 @@ class State:
             ordered=True,
         )
         return ListTables(ledger, change, duplicate, tuple(columns), tuple(channels))
+
+
+def audience_table(name: str) -> str:
+    """What the table of a segment's or a treatment group's members is called."""
+    if "." in name:
+        # The words between the dots hold no two underscores in a row, so these names are apart as those are.
+        return f"group_{name.replace('.', '__')}"
+    # No name begins with _, so this table has a name of its own beside segment_run and segment_history.
+    return f"segment__{name}" if name in ("run", "history") else f"segment_{name}"
 
 
 def _short(name: str) -> str:

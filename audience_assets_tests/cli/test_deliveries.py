@@ -135,7 +135,7 @@ def test_without_refresh_the_last_computed_members_are_delivered(run: Run, vendo
 
 
 def test_what_the_vendor_did_not_answer_is_a_partial_delivery(run: Run, vendor: Vendor, project: Path) -> None:
-    replace(project / "destinations.yaml", "    api_key:", "    tries: 1\n    api_key:")
+    replace(project / "destinations.yaml", "\n    api_key:", "\n    tries: 1\n    api_key:")
     vendor.sandbox.faults.add(Fault(Action.ERROR_BEFORE, endpoint="bulk_subscribe_profiles", status=503))
     result = run("sync", "newsletter", "--json")
     assert result.exit_code == 4, result.output
@@ -199,7 +199,7 @@ def test_a_missing_variable_is_named(run: Run, vendor: Vendor, project: Path, mo
 
 
 def test_a_vendor_out_of_reach_is_a_failed_delivery(run: Run, project: Path) -> None:
-    replace(project / "destinations.yaml", "    api_key:", "    tries: 1\n    api_key:")
+    replace(project / "destinations.yaml", "\n    api_key:", "\n    tries: 1\n    api_key:")
     result = run("sync", "newsletter")
     assert result.exit_code in (1, 4)
     assert "Traceback" not in result.output
@@ -235,6 +235,16 @@ def test_the_doctor_warns_of_lists_whose_opt_outs_are_shared(run: Run, vendor: V
     assert "warn    lists: shared opt-out: newsletter, vips share an account and email." in result.stdout
     (project / "activations/vips.yaml").unlink()
     assert "shared opt-out" not in run("doctor").stdout
+
+
+def test_the_doctor_gives_up_on_an_outage_soon_and_once_a_destination(run: Run, vendor: Vendor) -> None:
+    vendor.sandbox.faults.add(Fault(Action.ERROR_BEFORE, status=503))
+    result = run("doctor", "--json")
+    assert result.exit_code == 1
+    assert len(vendor.sandbox.requests) == 2, "a call and its repetition"
+    failed = {each["subject"]: each["message"] for each in answer(result) if not each["ok"]}
+    assert set(failed) == {"newsletter", "vips"}
+    assert failed["vips"] == "not tried: klaviyo failed for newsletter already"
 
 
 def test_the_doctor_names_a_missing_column(run: Run, vendor: Vendor, project: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,8 +10,13 @@ from typing import Any
 import orjson
 import pytest
 
-from audience_assets.destinations.base import Connection, Evidence, ListRef, Member
-from audience_assets.destinations.klaviyo.settings import KlaviyoSettings, SubscriptionListOptions
+from audience_assets.destinations.base import Connection, Evidence, Issue, ListRef, Mapped, Member, Report, Status
+from audience_assets.destinations.klaviyo.audience_list import AudienceList
+from audience_assets.destinations.klaviyo.settings import (
+    AudienceListOptions,
+    KlaviyoSettings,
+    SubscriptionListOptions,
+)
 from audience_assets.destinations.klaviyo.subscription_list import SubscriptionList
 from audience_assets.destinations.limits import MemorySlotLog, SlidingLimiter
 from audience_assets.sandbox import Sandbox, VirtualClock
@@ -44,17 +49,9 @@ class KlaviyoWorld:
         settings: dict[str, Any] | None = None,
         **options: Any,
     ) -> SubscriptionList:
-        given = {
-            "api_key": KEY,
-            "base_url": self.sandbox.url,
-            "first_wait_seconds": 0,
-            "settle_seconds": 0,
-            "tries": 4,
-            **(settings or {}),
-        }
         return SubscriptionList(
             Connection(
-                settings=KlaviyoSettings.model_validate(given),
+                settings=self._settings(settings or {}),
                 options=SubscriptionListOptions.model_validate({"channels": channels, **options}),
                 resubscribe=resubscribe,
                 import_history=import_history,
@@ -63,6 +60,33 @@ class KlaviyoWorld:
                 now=lambda: self.now,
             )
         )
+
+    def audience_list(
+        self,
+        *,
+        identifiers: Collection[str] = ("email",),
+        fields: Mapping[str, str] | None = None,
+        default_region: str | None = None,
+        settings: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> AudienceList:
+        """`fields` are mapped attributes with the types of their fields."""
+        return AudienceList(
+            Connection(
+                settings=self._settings(settings or {}),
+                options=AudienceListOptions.model_validate(options),
+                resubscribe="if_newer_consent",
+                import_history=False,
+                default_region=default_region,
+                limiter=self.limiter,
+                now=lambda: self.now,
+                mapped=Mapped(dict.fromkeys(identifiers, "text"), fields or {}),
+            )
+        )
+
+    def _settings(self, given: dict[str, Any]) -> KlaviyoSettings:
+        at_once = {"first_wait_seconds": 0, "settle_seconds": 0, "import_poll_seconds": 0, "tries": 4}
+        return KlaviyoSettings.model_validate({"api_key": KEY, "base_url": self.sandbox.url, **at_once, **given})
 
     def make_list(self, opt_in_process: str = "single_opt_in", name: str = LIST_NAME) -> ListRef:
         made = self.account.create_list(name, opt_in_process)
@@ -103,7 +127,7 @@ def _pass(clock: VirtualClock, seconds: float) -> None:
 @pytest.fixture
 def klaviyo() -> Iterator[KlaviyoWorld]:
     clock = VirtualClock()
-    vendor = KlaviyoSandbox(switches=KlaviyoSwitches(consent_delay=0.0))
+    vendor = KlaviyoSandbox(switches=KlaviyoSwitches(consent_delay=0.0, job_queued=0.0, job_processing=0.0))
     with Sandbox([vendor], clock=clock) as sandbox:
         account = vendor.account("demo", key=KEY)
         limiter = SlidingLimiter(MemorySlotLog(clock.now), "demo", sleep=lambda seconds: _pass(clock, seconds))
@@ -114,3 +138,11 @@ def email_member(email: str, evidence: Evidence | None = None, **values: Any) ->
     """A member known by e-mail; other values by vendor attribute name."""
     known = {"email": evidence} if evidence else {}
     return Member(email.strip().lower(), {"email": email, **values}, evidence=known)
+
+
+def statuses(report: Report) -> dict[str, Status]:
+    return {outcome.identifier: outcome.status for outcome in report.outcomes}
+
+
+def issues(report: Report) -> dict[str, list[Issue]]:
+    return {outcome.identifier: outcome.issues for outcome in report.outcomes if outcome.issues}

@@ -319,6 +319,20 @@ def test_doctor_stops_at_a_wrong_password(dotdigital: DotdigitalWorld) -> None:
     assert "another one" not in findings[0].message
 
 
+def test_doctor_stops_at_an_outage(dotdigital: DotdigitalWorld) -> None:
+    dotdigital.sandbox.faults.add(Fault(Action.ERROR_BEFORE, status=503))
+    findings = list(dotdigital.service(settings={"tries": 1}).check(LIST_NAME))
+    assert [(each.check, each.ok) for each in findings] == [("credentials", False)]
+
+
+def test_doctor_does_not_claim_a_region_that_it_was_told(dotdigital: DotdigitalWorld) -> None:
+    dotdigital.account.settings = AccountSettings(region="r3")
+    findings = {each.check: each for each in dotdigital.service(settings={"find_region": False}).check(LIST_NAME)}
+    assert "find_region is off; the account says it is at" in findings["region"].message
+    assert findings["region"].message.endswith("/r3")
+    assert not findings["reading contacts"].ok and "another region's" in findings["reading contacts"].message
+
+
 def test_doctor_compares_the_scheme(dotdigital: DotdigitalWorld) -> None:
     dotdigital.vendor.account("demo", user=FLAT["api_user"], password=PASSWORD, scheme="flat")
     tiered = {each.check: each for each in dotdigital.service(settings={"rate_limits": "flat"}).check(LIST_NAME)}
@@ -329,7 +343,7 @@ def test_doctor_compares_the_scheme(dotdigital: DotdigitalWorld) -> None:
     unknown = {
         each.check: each for each in dotdigital.service(settings={"api_user": FLAT["api_user"]}).check(LIST_NAME)
     }
-    assert "may be flat" in unknown["rate limits"].message
+    assert "may be flat; then set rate_limits: flat" in unknown["rate limits"].message
 
 
 def test_nothing_personal_is_logged(dotdigital: DotdigitalWorld, caplog: pytest.LogCaptureFixture) -> None:

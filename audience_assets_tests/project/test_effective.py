@@ -39,7 +39,7 @@ def test_every_setting_says_where_it_came_from(shop: Path) -> None:
     expected = {
         "audience": "activations/big_spenders.yaml:1",
         "destination": "activations/big_spenders.yaml:2",
-        "service": "the only service of klaviyo",
+        "service": "the usual service of klaviyo",
         "list_name": "activations/big_spenders.yaml:3",
         "mapping.identifiers.email": "destinations.yaml:8 (default_activation)",
         "mapping.identifiers.phone": "activations/big_spenders.yaml:5",

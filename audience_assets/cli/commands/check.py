@@ -52,4 +52,5 @@ def _sizes(project: Project) -> dict[str, int]:
         "segments": len(project.segments),
         "destinations": len(project.destinations),
         "activations": len(project.activations),
+        **({"campaigns": len(project.campaigns)} if project.campaigns else {}),
     }

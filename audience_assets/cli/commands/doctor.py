@@ -21,6 +21,9 @@ from audience_assets.project.cautions import find_cautions
 from audience_assets.runtime import Runtime
 from audience_assets.sync import list_notes
 
+# Somebody waits, and an outage is an answer, too.
+HURRY = {"tries": 2, "timeout_seconds": 15}
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -41,8 +44,8 @@ def command(session: Session, activations: tuple[str, ...]) -> Code:
     """
     results: list[Result] = []
     with session.runtime(create=False) as runtime:
-        chosen = [known(name, "activation", runtime.project.activations) for name in activations]
-        for result in _results(runtime, chosen or list(runtime.project.activations)):
+        chosen = [known(name, "activation", runtime.project.effective) for name in activations]
+        for result in _results(runtime, chosen or list(runtime.project.effective)):
             results.append(result)
             _show(session, result)
     if session.as_json:
@@ -61,13 +64,14 @@ def _results(runtime: Runtime, activations: list[str]) -> Iterator[Result]:
     catalogue = Catalogue(runtime.project.settings)
     for name in runtime.project.models:
         yield _model(runtime, catalogue, name)
+    refused: dict[tuple[str, str], str] = {}
     for name in activations:
-        yield from _activation(runtime, name)
+        yield from _activation(runtime, name, refused)
     for caution in find_cautions(runtime.project, runtime.destinations):
         if set(caution.activations) & set(activations):
             yield Result("lists", caution.check, True, caution.message, warning=True)
     for note in list_notes(runtime):
-        if note.activation in activations or note.activation not in runtime.project.activations:
+        if note.activation in activations or note.activation not in runtime.project.effective:
             yield Result(note.activation, note.check, True, note.message, warning=True)
 
 
@@ -82,10 +86,24 @@ def _model(runtime: Runtime, catalogue: Catalogue, name: str) -> Result:
     return Result(name, "table", True, f"{runtime.project.models[name].table} has its {len(table.columns)} columns")
 
 
-def _activation(runtime: Runtime, name: str) -> Iterator[Result]:
+def _activation(runtime: Runtime, name: str, refused: dict[tuple[str, str], str]) -> Iterator[Result]:
+    """What its service finds. `refused` holds an activation for each service of a destination that let nobody in."""
+    effective = runtime.project.effective[name]
+    entrance = (effective.destination, effective.service)
+    if entrance in refused:
+        message = f"not tried: {effective.destination} failed for {refused[entrance]} already"
+        yield Result(name, "connection", False, message)
+        return
+    results = list(_findings(runtime, name))
+    if len(results) == 1 and not results[0].ok:
+        refused[entrance] = name
+    yield from results
+
+
+def _findings(runtime: Runtime, name: str) -> Iterator[Result]:
     try:
         list_name = runtime.project.effective[name].list_name
-        for finding in runtime.service(name).check(list_name):
+        for finding in runtime.service(name, at_most=HURRY).check(list_name):
             yield Result(name, finding.check, finding.ok, finding.message)
     except AudienceError as error:
         yield Result(name, "connection", False, message_of(error))

@@ -14,7 +14,7 @@ from audience_assets.cli.words import table
 from audience_assets.project.activations import EffectiveActivation
 
 NOT_SETTINGS = {"name", "origins"}
-DERIVED = {"model": "the segment", "destination_type": "the destination"}
+DERIVED = {"model": "the audience", "destination_type": "the destination"}
 DEFAULT = "built-in default"
 
 
@@ -22,7 +22,7 @@ DEFAULT = "built-in default"
 def command(session: Session, activation: str) -> None:
     """Show every setting of an activation as it takes effect, and which file and line or default it comes from."""
     project = session.project()
-    known(activation, "activation", project.activations)
+    known(activation, "activation", project.effective)
     effective = project.effective[activation]
     rows = list(_settings(effective))
     if session.as_json:

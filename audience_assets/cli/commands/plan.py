@@ -28,7 +28,7 @@ def command(session: Session, activation: str, sample: int, fresh: bool) -> Code
     Exits with 3 when a guard would stop the plan.
     """
     with session.runtime() as runtime:
-        known(activation, "activation", runtime.project.activations)
+        known(activation, "activation", runtime.project.effective)
         as_of = session.now
         if fresh:
             refresh(session, runtime, [runtime.project.effective[activation].audience], as_of)

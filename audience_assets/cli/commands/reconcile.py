@@ -48,7 +48,7 @@ def command(session: Session, activation: str, apply: bool, settling: timedelta)
     Fails (1) when members are missing and --apply was not said.
     """
     with session.runtime() as runtime:
-        known(activation, "activation", runtime.project.activations)
+        known(activation, "activation", runtime.project.effective)
         with session.err.status(f"reading the list of {activation}") as status:
             found = reconcile(runtime, activation, apply=apply, settling=settling, progress=_teller(status))
     if session.as_json:

@@ -23,7 +23,7 @@ NEXT = {"next_sync": "tried again by the next sync", "when_changed": "tried agai
 def command(session: Session, activation: str, rows: int) -> None:
     """Count who was refused at a list by reason, and say when each is tried again."""
     with session.runtime() as runtime:
-        known(activation, "activation", runtime.project.activations)
+        known(activation, "activation", runtime.project.effective)
         counts = open_rejections(runtime, activation)
         people = rejected_rows(runtime, activation, rows) if rows else []
     if session.as_json:

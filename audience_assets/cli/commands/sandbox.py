@@ -7,6 +7,7 @@ import click
 from audience_assets.cli.contacts import contacts
 from audience_assets.cli.declare import declare
 from audience_assets.cli.session import Session
+from audience_assets.cli.twins import FIRST, vendors_of
 from audience_assets.cli.waiting import stop_signals, wait
 from audience_assets.cli.words import plural
 from audience_assets.project.files import PROJECT as PROJECT_FILE
@@ -45,13 +46,15 @@ def command(
     rate_limits: bool,
     latency: float,
 ) -> None:
-    """Serve VENDORS on this machine until Ctrl-C: a Klaviyo, if none is named.
+    """Serve VENDORS on this machine until Ctrl-C: the project's, or a Klaviyo, if none is named.
 
     They keep the vendors' rules, caps and rate limits, and show lists, members and requests on a page. In a project's
     folder most of its people are made contacts there. Nothing is kept when it ends.
     """
-    twins = {name: TWINS[name](key, rate_limits) for name in vendors or ("klaviyo",)}
-    if (session.folder / PROJECT_FILE).is_file():
+    in_project = (session.folder / PROJECT_FILE).is_file()
+    wanted = vendors or (vendors_of(session.project()) if in_project else [FIRST])
+    twins = {name: TWINS[name](key, rate_limits) for name in wanted}
+    if in_project:
         with session.runtime() as runtime:
             made = sum(twin.seed(contacts(runtime, name, known)) for name, twin in twins.items())
         session.say(f"{plural(made, 'contact')} from {session.folder.resolve().name}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from audience_assets.destinations.base import DestinationError, Finding, Unauthorized
+from audience_assets.destinations.base import DestinationError, Finding, Unauthorized, Unavailable
 from audience_assets.destinations.dotdigital.client import DotdigitalClient
 from audience_assets.destinations.dotdigital.lists import VISIBILITY, Lists, name_fault
 from audience_assets.destinations.dotdigital.pace import LOW
@@ -17,17 +17,17 @@ _NOBODY = "nobody@audience-assets.invalid"
 def examine(
     client: DotdigitalClient, settings: DotdigitalSettings, list_name: str | None, visibility: str | None
 ) -> Iterator[Finding]:
-    """Findings in the order of the checks; a password that is not accepted ends them."""
+    """Findings in the order of the checks; a password that is not accepted ends them, and so does an outage."""
     try:
         account = client.account_info()
     except DestinationError as error:
         yield Finding("credentials", False, str(error))
-        if isinstance(error, Unauthorized):
+        if isinstance(error, Unauthorized | Unavailable):
             return
         account = {}
     else:
         yield Finding("credentials", True, "the API user is accepted")
-    yield _region(client)
+    yield _region(client, settings, account.get("ApiEndpoint", "").rstrip("/"))
     yield _attempt("reading contacts", lambda: client.contact("email", _NOBODY))
     yield from _list(client, list_name, visibility)
     yield _limits(client, settings, account)
@@ -41,7 +41,12 @@ def _attempt(check: str, call: Callable[[], object]) -> Finding:
     return Finding(check, True, "allowed")
 
 
-def _region(client: DotdigitalClient) -> Finding:
+def _region(client: DotdigitalClient, settings: DotdigitalSettings, told: str) -> Finding:
+    """`told` is the address that the account's information names, if it does."""
+    if not settings.find_region:
+        # It may be a proxy's address. Where it is another region's, what follows fails.
+        other = f"; the account says it is at {told}" if told not in ("", settings.base_url) else ""
+        return Finding("region", True, f"base_url is {settings.base_url}, and find_region is off{other}")
     try:
         return Finding("region", True, f"the account is at {client.region()}")
     except DestinationError as error:
@@ -81,4 +86,5 @@ def _limits(client: DotdigitalClient, settings: DotdigitalSettings, account: dic
     known = f"; {left} calls are left this hour" if left else ""
     if settings.rate_limits == "flat":
         return Finding("rate limits", True, f"{settings.flat_per_hour:,} calls an hour{known}")
-    return Finding("rate limits", True, f"the answers tell of no tiers: the user's scheme may be flat{known}")
+    message = f"the answers tell of no tiers: the user's scheme may be flat; then set rate_limits: flat{known}"
+    return Finding("rate limits", True, message)

@@ -29,8 +29,8 @@ def examine(
     except DestinationError as error:
         yield Finding("credentials", False, str(error))
         return
-    where = "another address" if settings.base_url else f"the {settings.data_center.upper()} data centre"
-    yield Finding("credentials", True, f"the key belongs to a project at {where}, which has {len(lists)} lists")
+    where = settings.base_url or f"the {settings.data_center.upper()} data centre"
+    yield Finding("credentials", True, f"the key belongs to a project at {where}; its number of lists is {len(lists)}")
     yield _attempt("reading users", lambda: client.knows(kind, _NOBODY[kind]))
     yield _attempt("writing", lambda: _write_nobody(client))
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from audience_assets.destinations.base import DestinationType
+from audience_assets.destinations.klaviyo.audience_list import AUDIENCE_LIST
 from audience_assets.destinations.klaviyo.settings import KlaviyoSettings, account_name
 from audience_assets.destinations.klaviyo.subscription_list import SUBSCRIPTION_LIST
 
@@ -10,7 +11,12 @@ KLAVIYO = DestinationType(
     name="klaviyo",
     title="Klaviyo",
     settings_model=KlaviyoSettings,
-    services={SUBSCRIPTION_LIST.name: SUBSCRIPTION_LIST},
+    services={
+        SUBSCRIPTION_LIST.name: SUBSCRIPTION_LIST,
+        AUDIENCE_LIST.name: AUDIENCE_LIST,
+    },
     account=account_name,
     secret_fields=("api_key",),
+    # It was the only one at first.
+    usual_service=SUBSCRIPTION_LIST.name,
 )

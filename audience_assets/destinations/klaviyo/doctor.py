@@ -12,15 +12,11 @@ _NOBODY = "nobody@audience-assets.invalid"
 
 
 def examine(client: KlaviyoClient, list_name: str | None, channels: Sequence[str]) -> Iterator[Finding]:
-    """Findings in the order of the checks; a key that is not accepted ends them."""
-    try:
-        account = client.account()
-    except DestinationError as error:
-        yield Finding("credentials", False, str(error))
-        if error.status != 403:  # else the key is known, and only accounts:read is missing
-            return
-    else:
-        yield Finding("credentials", True, f"the key belongs to account {account.get('id')}")
+    """Of a subscription list: findings in the order of the checks; a key that is not accepted ends them."""
+    credentials, is_known = _credentials(client)
+    yield credentials
+    if not is_known:
+        return
     yield _revision(client)
     yield _attempt("reading lists", lambda: client.lists_named(list_name or _NOBODY))
     yield _attempt("reading profiles and consent", lambda: list(client.profiles("email", [_NOBODY])))
@@ -34,6 +30,30 @@ def examine(client: KlaviyoClient, list_name: str | None, channels: Sequence[str
             "Klaviyo tells only on sending which countries the account can text; numbers it can't take are "
             "rejected one by one, and the e-mail half goes on",
         )
+
+
+def examine_audience_list(client: KlaviyoClient, list_name: str | None) -> Iterator[Finding]:
+    """Of an audience list, likewise."""
+    credentials, is_known = _credentials(client)
+    yield credentials
+    if not is_known:
+        return
+    yield _revision(client)
+    yield _attempt("reading lists", lambda: client.lists_named(list_name or _NOBODY))
+    yield _attempt("reading import jobs", client.newest_import_jobs)
+    yield _attempt("importing profiles", lambda: _import_nothing(client))
+    if list_name is not None:
+        yield from _list(client, list_name)
+
+
+def _credentials(client: KlaviyoClient) -> tuple[Finding, bool]:
+    """What to say of the key, and whether Klaviyo knows it."""
+    try:
+        account = client.account()
+    except DestinationError as error:
+        # Else the key is known, and only accounts:read is missing.
+        return Finding("credentials", False, str(error)), error.status == 403
+    return Finding("credentials", True, f"the key belongs to account {account.get('id')}"), True
 
 
 def _revision(client: KlaviyoClient) -> Finding:
@@ -57,6 +77,14 @@ def _write_nothing(client: KlaviyoClient) -> None:
     """A consent call about nobody: a key without the scopes is refused, any other finds nothing to do."""
     try:
         client.unsubscribe(None, [])
+    except (BadBatch, BadRows):
+        return
+
+
+def _import_nothing(client: KlaviyoClient) -> None:
+    """An import of nobody, likewise."""
+    try:
+        client.start_import(None, [])
     except (BadBatch, BadRows):
         return
 

@@ -22,22 +22,34 @@ from audience_assets.destinations.base import (
 )
 from audience_assets.destinations.http import Answer, Dialect
 from audience_assets.destinations.klaviyo.endpoints import (
+    GET_IMPORT_ERRORS,
+    GET_IMPORT_JOB,
+    GET_IMPORT_LISTS,
     GET_LIST,
     GET_LIST_PROFILES,
+    IMPORT_PROFILES,
+    REMOVE_MEMBERS,
     SCOPES,
     SUBSCRIBE,
     UNSUBSCRIBE,
+    WRITE_PROFILE,
 )
 from audience_assets.destinations.wording import scrubbed
 
 REQUEST_ID = "x-klaviyo-req-id"
 PROFILE_GONE = "profile_gone"
 
-_ROW_POINTER = re.compile(r"^/data/attributes/profiles/data/(\d+)(?:/(.*))?$")
+# A row of a job's profiles, or of a list's members.
+_ROW_POINTER = re.compile(r"^/data(?:/attributes/profiles/data)?/(\d+)(?:/(.*))?$")
+# The one profile that a failed row of an import is about.
+_PROFILE_POINTER = re.compile(r"^/data/attributes/(?!profiles/)(.+)$")
 _EXPECTED_IN = re.compile(r"available in (\d+(?:\.\d+)?) second")
 _LIST_ENDPOINTS = frozenset({GET_LIST.name, GET_LIST_PROFILES.name})
-_ABOUT_ROWS = frozenset({400, 404, 413, 422})
-_CONSENT_ENDPOINTS = frozenset({SUBSCRIBE.name, UNSUBSCRIBE.name})
+_JOB_ENDPOINTS = frozenset({GET_IMPORT_JOB.name, GET_IMPORT_ERRORS.name, GET_IMPORT_LISTS.name})
+_ABOUT_ROWS = frozenset({400, 404, 409, 413, 422})
+_ROW_ENDPOINTS = frozenset(
+    {SUBSCRIBE.name, UNSUBSCRIBE.name, IMPORT_PROFILES.name, REMOVE_MEMBERS.name, WRITE_PROFILE.name}
+)
 
 # In order: the first that fits wins. The texts are Klaviyo's own, whose wording is not promised; what fits none of
 # them is told apart by the field the error points at.
@@ -60,6 +72,10 @@ _REASONS_BY_FIELD = {
 }
 
 
+class JobMissing(DestinationError):
+    """Klaviyo has no such import job, or none any more: they expire after a week."""
+
+
 def explain(answer: Answer, endpoint: Endpoint) -> DestinationError:
     """The error for an answer of 300 to 499 (429 is handled before)."""
     request_id = answer.headers.get(REQUEST_ID)
@@ -68,13 +84,23 @@ def explain(answer: Answer, endpoint: Endpoint) -> DestinationError:
         message = f"The proxy before Klaviyo turned {endpoint.name!r} away."
         return Unavailable(message, status=answer.status, request_id=request_id)
     errors = _errors(answer)
-    if (answer.status == 404 and endpoint.name in _LIST_ENDPOINTS) or _names_the_list(errors):
+    if answer.status == 404 and endpoint.name in _JOB_ENDPOINTS:
+        return JobMissing("Klaviyo does not know the import job.", status=404, request_id=request_id)
+    if _is_about_the_list(answer.status, endpoint, errors):
         message = "The list does not exist at Klaviyo any more."
         return ListMissing(message, status=answer.status, request_id=request_id)
-    if answer.status in _ABOUT_ROWS and endpoint.name in _CONSENT_ENDPOINTS:
+    if answer.status in _ABOUT_ROWS and endpoint.name in _ROW_ENDPOINTS:
         return _refused_rows(errors, answer.status, request_id)
     kind, message = _about_the_account(answer.status, endpoint, scrubbed(_text(errors)))
     return kind(message, status=answer.status, request_id=request_id)
+
+
+def _is_about_the_list(status: int, endpoint: Endpoint, errors: Sequence[dict[str, Any]]) -> bool:
+    """Of a removal that is not found it may be a profile; then a row is pointed at."""
+    if _names_the_list(errors):
+        return True
+    removal = endpoint.name == REMOVE_MEMBERS.name and not _bad_rows(errors)
+    return status == 404 and (removal or endpoint.name in _LIST_ENDPOINTS)
 
 
 def _refused_rows(errors: Sequence[dict[str, Any]], status: int, request_id: str | None) -> BadRows | BadBatch:
@@ -145,5 +171,17 @@ def _bad_rows(errors: Sequence[dict[str, Any]]) -> list[BadRow]:
     for error in errors:
         match = _ROW_POINTER.match(_pointer(error))
         if match:
-            rows.append(BadRow(int(match[1]), reason_of([error], match[2] or ""), scrubbed(_text([error]))))
+            field = (match[2] or "").removeprefix("attributes/")
+            rows.append(BadRow(int(match[1]), reason_of([error], field), scrubbed(_text([error])), field or None))
     return rows
+
+
+def failed_row(failure: dict[str, Any]) -> BadRow:
+    """From an `import-error` resource. Its index is -1 where the error does not point at a row."""
+    error = failure.get("attributes") or {}
+    rows = _bad_rows([error])
+    if rows:
+        return rows[0]
+    match = _PROFILE_POINTER.match(_pointer(error))
+    field = match[1] if match else ""
+    return BadRow(-1, reason_of([error], field), scrubbed(_text([error])), field or None)

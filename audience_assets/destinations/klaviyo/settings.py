@@ -33,7 +33,22 @@ class KlaviyoSettings(BaseModel):
     settle_seconds: float = Field(
         default=30,
         ge=0,
-        description="wait before membership is read again when the answer to an unsubscribe was lost",
+        description="wait before Klaviyo is asked what it did when the answer to a write was lost",
+    )
+    profiles_per_import: int = Field(
+        default=5000, ge=1, le=10_000, description="most people in one import; Klaviyo takes 10,000 and 5 MB"
+    )
+    import_poll_seconds: float = Field(
+        default=2, ge=0, description="wait before a job's state is read; grows by half each time"
+    )
+    longest_import_poll_seconds: float = Field(default=15, ge=0, description="greatest wait between two readings")
+    import_patience_seconds: float = Field(
+        default=1800, ge=0, description="how long a job may take; after that the next sync decides anew"
+    )
+    import_nulls: Literal["ignored", "clear"] = Field(
+        default="ignored",
+        description="what null does to Klaviyo's own fields in an import: its guide says nothing, others report "
+        "that it clears. ignored clears them by one call a person",
     )
 
     @field_validator("base_url")
@@ -64,6 +79,20 @@ class SubscriptionListOptions(BaseModel):
         if len(set(value)) != len(value):
             raise ValueError("names a channel twice")
         return tuple(sorted(value))
+
+
+class AudienceListOptions(BaseModel):
+    """What an activation can say to `klaviyo.audience_list`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    opt_in_process: OptInProcess = Field(
+        default="double_opt_in",
+        description="for a list we create; nobody is asked to opt in by this service. An existing list keeps its own",
+    )
+    nulls: Literal["clear", "keep"] = Field(
+        default="clear", description="whether an attribute that we wrote is cleared when it becomes empty"
+    )
 
 
 def account_name(settings: BaseModel) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import ceil
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel
 
@@ -18,12 +18,10 @@ from audience_assets.destinations.base import (
     Finding,
     ListRef,
     Member,
-    Misconfigured,
     Operation,
     RemoteMember,
     Report,
     ServiceSpec,
-    Unavailable,
 )
 from audience_assets.destinations.klaviyo.changing import Changing
 from audience_assets.destinations.klaviyo.client import KlaviyoClient
@@ -37,6 +35,7 @@ from audience_assets.destinations.klaviyo.endpoints import (
 )
 from audience_assets.destinations.klaviyo.entering import Entering
 from audience_assets.destinations.klaviyo.leaving import Leaving
+from audience_assets.destinations.klaviyo.lists import OPT_IN_PROCESS, SINGLE_OPT_IN, Lists
 from audience_assets.destinations.klaviyo.settings import KlaviyoSettings, SubscriptionListOptions
 from audience_assets.destinations.klaviyo.unsettled import Claims
 
@@ -47,9 +46,6 @@ BATCH_SIZES = {
     Operation.UPDATE: CAPS.lookup,
     Operation.REMOVE: CAPS.unsubscribe,
 }
-OPT_IN_PROCESS = "opt-in process"
-SINGLE_OPT_IN = "single_opt_in"
-CREATE_ATTEMPTS = 3
 
 
 class SubscriptionList:
@@ -60,6 +56,7 @@ class SubscriptionList:
         self._options = _typed(connection.options, SubscriptionListOptions)
         self._connection = connection
         self._client = KlaviyoClient(self._settings, connection.limiter)
+        self._lists = Lists(self._client, self._options.opt_in_process or "double_opt_in")
         self._claims = Claims()
 
     def check(self, list_name: str | None = None) -> Iterator[Finding]:
@@ -67,33 +64,17 @@ class SubscriptionList:
         return examine(self._client, list_name, self._options.channels)
 
     def find_list(self, name: str) -> ListRef | None:
-        found = self._client.lists_named(name)
-        if len(found) > 1:
-            ids = " and ".join(str(each["id"]) for each in found)
-            raise Misconfigured(
-                f"Klaviyo has {len(found)} lists called {name!r} ({ids}): rename all but one, or set another list_name."
-            )
-        return _list_ref(found[0]) if found else None
+        return self._lists.find(name)
 
     def get_list(self, list_id: str) -> ListRef:
-        found = _list_ref(self._client.list(list_id))
+        found = self._lists.get(list_id)
         # Imported consent needs no confirmation, whatever the list's process.
         confirms = found.facts[OPT_IN_PROCESS] != SINGLE_OPT_IN and not self._connection.import_history
         return replace(found, confirms=confirms)
 
     def ensure_list(self, name: str) -> ListRef:
         """Found by name or created with the options' opt-in process (double opt-in unless said otherwise)."""
-        process = self._options.opt_in_process or "double_opt_in"
-        for attempt in range(CREATE_ATTEMPTS):
-            # Looked up before every try: a second create call makes a second list if only the answer was lost.
-            found = self.find_list(name)
-            if found is not None:
-                return found if attempt == 0 else replace(found, created=True, facts={**found.facts, "adopted": "no"})
-            try:
-                return _list_ref(self._client.create_list(name, process), created=True)
-            except Unavailable as error:
-                outage = error
-        raise outage
+        return self._lists.ensure(name)
 
     def add(self, target: ListRef, members: Sequence[Member]) -> Report:
         return self._entering(target).deliver(members, self._options.channels)
@@ -144,18 +125,6 @@ class SubscriptionList:
 
 def _typed(value: BaseModel, model: type[Model]) -> Model:
     return value if isinstance(value, model) else model.model_validate(value.model_dump())
-
-
-def _list_ref(resource: dict[str, Any], *, created: bool = False) -> ListRef:
-    attributes = resource["attributes"]
-    process = str(attributes.get("opt_in_process") or "unknown")
-    return ListRef(
-        id=str(resource["id"]),
-        name=str(attributes["name"]),
-        created=created,
-        url=f"https://www.klaviyo.com/list/{resource['id']}",
-        facts={OPT_IN_PROCESS: process, "adopted": "no" if created else "yes"},
-    )
 
 
 def _options(options: BaseModel) -> SubscriptionListOptions:

@@ -1,0 +1,155 @@
+"""Who a campaign is for: one SELECT that gives everybody included their sub-audience, or the reason for none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from audience_assets.audiences.catalogue import Catalogue
+from audience_assets.audiences.compiler import KINDS  # noqa: F401 - registers every kind of condition
+from audience_assets.audiences.operands import operand
+from audience_assets.audiences.predicates import base_conditions, holds, predicate
+from audience_assets.audiences.scope import Scope
+from audience_assets.audiences.statement import Statement, complete
+from audience_assets.campaigns.meaning import Part, held_buckets, holdout_in_force, holdout_salt, parts
+from audience_assets.project.campaigns import Campaign
+from audience_assets.project.conditions import Condition, SegmentMember
+from audience_assets.project.project import Project
+from audience_assets.warehouse.functions import UnicodeLower, bucket
+from audience_assets.warehouse.state import State
+
+# Instead of the place of a sub-audience.
+EXCLUDED, HELD_OUT, OUTRANKED, UNMATCHED = -1, -2, -3, -4
+# Between the fields of a stratum, and for a missing one: no text that people write holds them.
+SEPARATOR, MISSING = "\x1f", "\x1e"
+Flag = sa.ColumnElement[bool]
+
+
+@dataclass(frozen=True)
+class Audience:
+    """What the statement is made from. `rivals` are the recipients of campaigns that outrank this one."""
+
+    project: Project
+    name: str
+    state: State
+    as_of: datetime
+    rivals: Sequence[sa.Table] = ()
+
+    @property
+    def campaign(self) -> Campaign:
+        return self.project.campaigns[self.name]
+
+    @property
+    def model(self) -> str:
+        return self.project.campaign_model(self.name)
+
+    @property
+    def key_type(self) -> str:
+        return self.project.models[self.model].key_type
+
+
+def compile_audience(audience: Audience) -> sa.Select[Any]:
+    """Everybody in an included segment: `user_key`, `place`, `stratum` (a text; empty unless the split asks for it).
+
+    `place` is the number of the sub-audience from 0 on, or EXCLUDED, HELD_OUT, OUTRANKED or UNMATCHED. With first match
+    a person has one row; with all matches one for each sub-audience.
+    """
+    project = audience.project
+    statement = Statement(project, Catalogue(project.settings), audience.as_of, audience.state, computing=audience.name)
+    build = _all_matches if audience.campaign.assignment == "all_matches" else _first_match
+    return complete(lambda: build(audience, Scope(statement, audience.model)), statement)
+
+
+def _first_match(audience: Audience, users: Scope) -> sa.Select[Any]:
+    declared = parts(audience.campaign)
+    matches = [(_in_part(part, users), number) for number, part in enumerate(declared)]
+    place = sa.case(*_left_out(audience, users), *matches, else_=UNMATCHED)
+    return _everybody(audience, users, place.label("place"))
+
+
+def _all_matches(audience: Audience, users: Scope) -> sa.Select[Any]:
+    """The conditions are looked at once; then each person is repeated for every sub-audience they are in."""
+    declared = parts(audience.campaign)
+    conditions = [_in_part(part, users) for part in declared if part.condition is not None]
+    flags = [sa.case((condition, 1), else_=0).label(f"in_{number}") for number, condition in enumerate(conditions)]
+    left_out = sa.case(*[*_left_out(audience, users), (sa.false(), 0)], else_=0).label("barred")
+    people = _everybody(audience, users, left_out, *flags).subquery("people")
+    numbers = _numbers(max(len(declared), 1))
+    barred, number = people.c.barred, numbers.c.number
+    matched = sa.case(*((number == each, people.c[f"in_{each}"]) for each in range(len(flags))), else_=0)
+    unmatched = sa.and_(barred == 0, *(people.c[f"in_{each}"] == 0 for each in range(len(flags))))
+    rest = len(flags) if len(flags) < len(declared) else UNMATCHED
+    place = sa.case((barred < 0, barred), (unmatched, rest), else_=number)
+    once = sa.and_(number == 0, sa.or_(barred < 0, unmatched))
+    each = sa.and_(barred == 0, matched == 1)
+    select = sa.select(people.c.user_key, place.label("place"), people.c.stratum)
+    return select.select_from(people.join(numbers, sa.true())).where(sa.or_(once, each))
+
+
+def _numbers(count: int) -> sa.Subquery:
+    rows = [sa.select(sa.literal_column(str(number), sa.Integer()).label("number")) for number in range(count)]
+    return sa.union_all(*rows).subquery("numbers")
+
+
+def _everybody(audience: Audience, users: Scope, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    base = base_conditions(users)
+    included = _in_any(audience.campaign.include, users)
+    stratum = _stratum(audience.campaign.split.stratify_by, users).label("stratum")
+    key = users.key.label("user_key")
+    return sa.select(key, *columns, stratum).select_from(users.joined()).where(*base, included)
+
+
+def _left_out(audience: Audience, users: Scope) -> list[tuple[Flag, int]]:
+    found: list[tuple[Flag, int]] = []
+    if audience.campaign.exclude:
+        found.append((_in_any(audience.campaign.exclude, users), EXCLUDED))
+    holdout = holdout_in_force(audience.project, audience.name, audience.as_of)
+    if holdout is not None:
+        name, declared = holdout
+        found.append((bucket(holdout_salt(name), users.key) < held_buckets(declared), HELD_OUT))
+    if audience.rivals:
+        found.append((sa.or_(*(_is_recipient(rival, users) for rival in audience.rivals)), OUTRANKED))
+    return found
+
+
+def _is_recipient(rival: sa.Table, users: Scope) -> Flag:
+    """Of a campaign that outranks this one, its control too: who is to get nothing of that one gets nothing of this."""
+    keys = users.statement.cte(rival.name, lambda: sa.select(rival.c.user_key).distinct())
+    joined = users.join(keys, users.key == keys.c.user_key, rival.name)
+    return holds(joined.c.user_key.is_not(None))
+
+
+def _in_part(part: Part, users: Scope) -> Flag:
+    return sa.true() if part.condition is None else holds(predicate(part.condition, users))
+
+
+def _in_any(segments: Sequence[str], users: Scope) -> Flag:
+    return sa.or_(*(_in_segment(name, users) for name in segments))
+
+
+def _in_segment(name: str, users: Scope) -> Flag:
+    """The segment's conditions themselves where they can stand here: the users need not be joined to themselves."""
+    segment = users.statement.project.segments[name]
+    member: Condition = SegmentMember(segment=name)
+    if segment.limit is None:
+        return sa.true() if segment.where is None else holds(predicate(segment.where, users))
+    return predicate(member, users)
+
+
+def _stratum(fields: Sequence[str], users: Scope) -> sa.ColumnElement[str]:
+    """The fields' values as one text; a missing value is a value of its own."""
+    texts: list[sa.ColumnElement[str]] = []
+    for field in fields:
+        found = operand(users, field)
+        text = sa.cast(found.expression, sa.String)
+        texts.append(sa.func.coalesce(UnicodeLower(text) if found.ignore_case else text, MISSING))
+    if not texts:
+        return sa.cast(sa.literal("", sa.String), sa.String)
+    whole = texts[0]
+    for each in texts[1:]:
+        whole = whole + sa.literal(SEPARATOR, sa.String) + each
+    return whole

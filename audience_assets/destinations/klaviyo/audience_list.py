@@ -1,0 +1,170 @@
+"""`klaviyo.audience_list`: a list that holds a segment's people, with chosen attributes; nobody's consent is touched.
+
+Profiles are created where they are missing and changed where they are not, by bulk import; leavers are taken off the
+list and stay what they are: subscribed, unsubscribed, suppressed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from math import ceil
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from audience_assets.destinations.base import (
+    CallEstimate,
+    Connection,
+    Finding,
+    ListRef,
+    Mapped,
+    MappingFault,
+    Member,
+    Operation,
+    RemoteMember,
+    Report,
+    ServiceSpec,
+)
+from audience_assets.destinations.klaviyo import attributes
+from audience_assets.destinations.klaviyo.client import KlaviyoClient
+from audience_assets.destinations.klaviyo.doctor import examine_audience_list
+from audience_assets.destinations.klaviyo.endpoints import (
+    CAPS,
+    GET_IMPORT_JOBS,
+    GET_LIST_PROFILES,
+    IMPORT_PROFILES,
+    REMOVE_MEMBERS,
+)
+from audience_assets.destinations.klaviyo.import_jobs import ImportJobs
+from audience_assets.destinations.klaviyo.import_rows import WIRE_NAMES, RowReader
+from audience_assets.destinations.klaviyo.importing import Importing
+from audience_assets.destinations.klaviyo.lists import Lists
+from audience_assets.destinations.klaviyo.removing import Removing
+from audience_assets.destinations.klaviyo.settings import AudienceListOptions, KlaviyoSettings
+from audience_assets.destinations.klaviyo.turns import Turns
+from audience_assets.destinations.limits import floor_seconds
+
+Model = TypeVar("Model", bound=BaseModel)
+
+BATCH_SIZES = {Operation.ADD: 5000, Operation.UPDATE: 5000, Operation.REMOVE: CAPS.remove}
+# Readings of job states for one job in an estimate. Jobs at work at the same time share them.
+POLLS = 5
+# What a row takes in an import, roughly: to estimate how many fit in five megabytes.
+ROW_BYTES = 120
+ATTRIBUTE_BYTES = 60
+
+
+class AudienceList:
+    """The service at one account, for one activation's options and one sync."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._settings = _typed(connection.settings, KlaviyoSettings)
+        self._options = _typed(connection.options, AudienceListOptions)
+        self._client = KlaviyoClient(self._settings, connection.limiter)
+        self._lists = Lists(self._client, self._options.opt_in_process)
+        self._mapped = connection.mapped
+        self._reader = RowReader(
+            types=connection.mapped.attributes,
+            kinds=[kind for kind in WIRE_NAMES if kind in connection.mapped.identifiers],
+            clears=self._options.nulls == "clear",
+            default_region=connection.default_region,
+        )
+        self._turns = Turns()
+        self._jobs: dict[str, ImportJobs] = {}
+        self._making_jobs = threading.Lock()
+
+    def check(self, list_name: str | None = None) -> Iterator[Finding]:
+        """Credentials, revision, scopes and list; see `destinations.klaviyo.doctor`."""
+        return examine_audience_list(self._client, list_name)
+
+    def find_list(self, name: str) -> ListRef | None:
+        return self._lists.find(name)
+
+    def get_list(self, list_id: str) -> ListRef:
+        return self._lists.get(list_id)
+
+    def ensure_list(self, name: str) -> ListRef:
+        return self._lists.ensure(name)
+
+    def add(self, target: ListRef, members: Sequence[Member]) -> Report:
+        return self._importing(target).add(members)
+
+    def update(self, target: ListRef, members: Sequence[Member]) -> Report:
+        return self._importing(target).update(members)
+
+    def remove(self, target: ListRef, members: Sequence[Member]) -> Report:
+        return Removing(self._client, self._jobs_of(target), self._turns, target).remove(members)
+
+    def members(self, target: ListRef) -> Iterator[RemoteMember]:
+        for resource in self._client.members(target.id):
+            found = resource.get("attributes") or {}
+            identifiers = {"email": found.get("email"), "phone": found.get("phone_number")}
+            yield RemoteMember(str(resource["id"]), identifiers)
+
+    def estimate(self, *, adds: int, updates: int, removes: int) -> list[CallEstimate]:
+        """At most so many calls, if no row is refused and no job takes longer than a few readings of its state."""
+        imports = self._imports(adds) + self._imports(updates)
+        calls = {
+            # One look at earlier jobs, for every kind of change.
+            GET_IMPORT_JOBS: POLLS * imports + (1 if adds or updates or removes else 0),
+            IMPORT_PROFILES: imports,
+            GET_LIST_PROFILES: ceil(adds / self._rows_per_import) + ceil(removes / CAPS.lookup),
+            REMOVE_MEMBERS: ceil(removes / CAPS.remove),
+        }
+        return [CallEstimate(endpoint, count) for endpoint, count in calls.items() if count]
+
+    def import_seconds(self, *, adds: int, updates: int) -> float:
+        """The shortest time in which Klaviyo's limits let that many people be imported.
+
+        Klaviyo's own work on the jobs comes on top; how long it takes is not documented.
+        """
+        return floor_seconds(self.estimate(adds=adds, updates=updates, removes=0))
+
+    @property
+    def _rows_per_import(self) -> int:
+        by_size = CAPS.import_bytes // (ROW_BYTES + ATTRIBUTE_BYTES * len(self._mapped.attributes))
+        return min(self._settings.profiles_per_import, BATCH_SIZES[Operation.ADD], by_size)
+
+    def _imports(self, people: int) -> int:
+        """Further identifiers take a second import."""
+        return ceil(people / self._rows_per_import) * (2 if self._reader.kinds else 1)
+
+    def _importing(self, target: ListRef) -> Importing:
+        return Importing(self._client, self._settings, self._jobs_of(target), self._turns, self._reader, target)
+
+    def _jobs_of(self, target: ListRef) -> ImportJobs:
+        with self._making_jobs:
+            made = ImportJobs(self._client, self._settings, target.id)
+            return self._jobs.setdefault(target.id, made)
+
+
+def _typed(value: BaseModel, model: type[Model]) -> Model:
+    return value if isinstance(value, model) else model.model_validate(value.model_dump())
+
+
+def _mapping_faults(_: BaseModel | None, __: BaseModel, mapped: Mapped) -> Iterator[MappingFault]:
+    return attributes.mapping_faults(mapped)
+
+
+AUDIENCE_LIST = ServiceSpec(
+    name="klaviyo.audience_list",
+    title="Klaviyo audience list",
+    description=(
+        "Puts people into a Klaviyo list when they enter the audience, creating profiles that are missing, keeps "
+        "chosen attributes of its members up to date, and takes people off the list when they leave. Nobody's consent "
+        "is changed."
+    ),
+    options_model=AudienceListOptions,
+    creates_contacts=True,
+    carries_attributes=True,
+    carries_consent=False,
+    batch_sizes=BATCH_SIZES,
+    identifiers=lambda _: ("email",),
+    required=lambda _: ("email",),
+    tracked=lambda _: ("phone", "region", "external_id"),
+    channels=lambda _: (),
+    connect=AudienceList,
+    optional_identifiers=("email", *WIRE_NAMES),
+    mapping_faults=_mapping_faults,
+)

@@ -1,0 +1,52 @@
+"""Do a campaign's file names make sense: they carry its name, and no two groups share a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from audience_assets.project.campaign_files import RECIPIENTS_NAMES, RESULTS_NAMES, recipients_file
+from audience_assets.project.campaign_parts import ReadCampaign
+from audience_assets.project.check_settings import check_template
+from audience_assets.project.names import slug
+from audience_assets.project.places import Place
+
+CARRIED = "{campaign_name}"
+
+
+def check_files(read: ReadCampaign) -> None:
+    """Both templates, also where they are our defaults."""
+    place = read.place.at("files")
+    results = _check_template(read.campaign.files.results, RESULTS_NAMES, place.at("results"))
+    recipients = _check_template(read.campaign.files.recipients, RECIPIENTS_NAMES, place.at("recipients"))
+    if results and read.campaign.files.results == read.campaign.files.recipients:
+        place.at("recipients").report("results and recipients can't be the same file")
+    if recipients and not read.unread:
+        _check_own_files(read, place.at("recipients"))
+
+
+def _check_template(template: str, names: Sequence[str], place: Place) -> bool:
+    if not check_template(template, names, place):
+        return False
+    if "/" in template or "\\" in template:
+        place.report("a file's name has no folder in it")
+        return False
+    if CARRIED not in template:
+        place.report("the file's name leaves out the campaign's", f"put {CARRIED} in it")
+        return False
+    return True
+
+
+def _check_own_files(read: ReadCampaign, place: Place) -> None:
+    """Groups are told apart by what the template says of them, whatever the case of letters.
+
+    Those of one name are reported where they are declared.
+    """
+    owners: dict[str, str] = {}
+    named = {(slug(p.declared.name), slug(g.name)): (p.declared, g) for p in read.parts for g in p.declared.groups}
+    for part, group in named.values():
+        who = f"{group.name!r} of {part.name!r}"
+        file = recipients_file(read.campaign, part.name, group.name, "2026-01-31").casefold()
+        first = owners.setdefault(file, who)
+        if first != who:
+            place.report(f"{first} and {who} would share one file", "put {sub_audience} and {group_name} in its name")
+            return

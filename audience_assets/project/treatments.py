@@ -1,0 +1,148 @@
+"""Lists of campaigns: each treatment group at each of its destinations is delivered by an activation of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from audience_assets.destinations.base import DestinationType, ServiceSpec
+from audience_assets.project.activations import Activation, ActivationSettings, Treatment
+from audience_assets.project.audiences import audience_name, parts_of
+from audience_assets.project.campaigns import AttributeSource, Campaign
+from audience_assets.project.effective import usual_service
+from audience_assets.project.names import slug
+from audience_assets.project.project import Project
+from audience_assets.project.service_options import every_identifier
+from audience_assets.project.yaml_text import KeyPath, dotted
+
+# What only a campaign's own settings say: all its lists are delivered together, and it ends.
+OF_THE_CAMPAIGN = ("schedule", "trigger", "fresh_within")
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One treatment group at one destination, with the places in the campaign's file that say so."""
+
+    activation: Treatment
+    group: KeyPath
+    destination: KeyPath
+
+
+def treatments(project: Project, campaign: Campaign, types: Mapping[str, DestinationType]) -> Iterator[Declared]:
+    """The activations of a campaign whose segments are declared, at destinations that are."""
+    for number, part in enumerate(parts_of(campaign)):
+        where: KeyPath = ("sub_audiences", number) if part is not campaign.remaining else ("remaining",)
+        for index, group in enumerate(part.groups):
+            for position, destination in enumerate(group.destinations if not group.control else ()):
+                if destination in project.destinations:
+                    here: KeyPath = (*where, "groups", index)
+                    activation = _activation(project, campaign, (part.name, group.name), destination, types)
+                    yield Declared(activation, here, (*here, "destinations", position))
+
+
+def treatment_name(campaign: str, sub_audience: str, group: str, destination: str) -> str:
+    """The activation that delivers a treatment group to a destination."""
+    return "__".join((campaign, slug(sub_audience), slug(group), destination))
+
+
+def _activation(
+    project: Project,
+    campaign: Campaign,
+    names: tuple[str, str],
+    destination: str,
+    types: Mapping[str, DestinationType],
+) -> Treatment:
+    settings = campaign.delivery.get(destination, ActivationSettings())
+    attributes = campaign.attributes.get(destination)
+    said = settings.model_dump(exclude_unset=True, exclude=set(OF_THE_CAMPAIGN))
+    if attributes is not None:
+        said["mapping"] = _mapping(project, campaign, destination, settings, attributes, types)
+    return Treatment.model_validate(
+        {
+            **said,
+            "activation": treatment_name(campaign.campaign, *names, destination),
+            "segment": audience_name(campaign.campaign, *names),
+            "destination": destination,
+            "description": campaign.description,
+            "trigger": "manual",
+            "schedule": campaign.schedule.model_dump(include={"cadence", "at", "weekday"}),
+            "campaign": campaign.campaign,
+            "own_attributes": attributes is not None,
+        }
+    )
+
+
+def _mapping(
+    project: Project,
+    campaign: Campaign,
+    destination: str,
+    settings: ActivationSettings,
+    attributes: list[AttributeSource],
+    types: Mapping[str, DestinationType],
+) -> dict[str, Any]:
+    """The settings' mapping with the campaign's attributes, those that name people among the identifiers."""
+    mapping = settings.mapping.model_dump(exclude_unset=True) if settings.mapping else {}
+    identifiers = identifier_names(project, destination, settings, types)
+    found: dict[str, dict[str, str]] = {"identifiers": {}, "fields": {}}
+    for each in attributes:
+        found["identifiers" if each.to in identifiers else "fields"][each.to] = source_field(project, campaign, each)
+    return {
+        **mapping,
+        "identifiers": {**mapping.get("identifiers", {}), **found["identifiers"]},
+        "fields": {**mapping.get("fields", {}), **found["fields"]},
+    }
+
+
+def source_field(project: Project, campaign: Campaign, attribute: AttributeSource) -> str:
+    """The mapped field: one of the campaign's own model is written without the model's name."""
+    model, _, field = attribute.from_.partition(".")
+    own = campaign.model or project.users_model(campaign.include[0])
+    return field if field and model == own else attribute.from_
+
+
+def identifier_names(
+    project: Project, destination: str, settings: ActivationSettings, types: Mapping[str, DestinationType]
+) -> list[str]:
+    """What the destination's service can know people by."""
+    declared = project.destinations[destination]
+    kind = types[declared.type]
+    service = settings.service or declared.default_activation.service or usual_service(kind)
+    spec = kind.services.get(service or "")
+    options = {**(declared.default_activation.options or {}), **(settings.options or {})}
+    return _identifiers(spec, options) if spec is not None else []
+
+
+def _identifiers(spec: ServiceSpec, options: dict[str, Any]) -> list[str]:
+    try:
+        return every_identifier(spec, spec.options_model.model_validate(options))
+    except ValidationError:
+        return list(spec.optional_identifiers)
+
+
+def sources_of(declared: Declared, campaign: Campaign, root: Mapping[KeyPath, str]) -> dict[str, str]:
+    """Where every setting of a treatment's activation stands; `root` has the place of each path of the campaign."""
+    name, destination = declared.activation.activation, declared.activation.destination
+    found = {"": declared.group, "segment": (*declared.group, "name"), "destination": declared.destination}
+    found |= {"description": ("description",), "trigger": ("schedule",), "schedule": ("schedule",)}
+    for path in root:
+        if path[:2] == ("delivery", destination) and len(path) > 2:
+            found[dotted(path[2:])] = path
+        if path[:1] == ("schedule",):
+            found[dotted(path)] = path
+    for index, each in enumerate(campaign.attributes.get(destination, ())):
+        part = "identifiers" if each.to in _mapped(declared.activation, "identifiers") else "fields"
+        found[f"mapping.{part}.{each.to}"] = ("attributes", destination, index)
+    return {f"activations.{name}{key and '.' + key}": _nearest(root, path) for key, path in found.items()}
+
+
+def _mapped(activation: Activation, part: str) -> dict[str, str]:
+    return getattr(activation.mapping, part) if activation.mapping else {}
+
+
+def _nearest(root: Mapping[KeyPath, str], path: KeyPath) -> str:
+    while path and path not in root:
+        path = path[:-1]
+    return root[path]

@@ -1,0 +1,99 @@
+"""A Klaviyo audience list kept by the engine: planned, delivered, churned, interrupted, reconciled."""
+
+from __future__ import annotations
+
+import random
+
+from audience_assets.sandbox import Action, Fault
+from audience_assets_tests.sync.audience_shop import LIST_NAME, AudienceShop, MakeShop, make_shop
+
+__all__ = ["make_shop"]
+
+PEOPLE = 60
+
+
+def populate(shop: AudienceShop) -> dict[int, str]:
+    """User key -> address. A third is known to the vendor, some of these opted in, some out."""
+    emails = {key: f"person{key}@shop-customers.com" for key in range(1, PEOPLE + 1)}
+    consents = {3: "SUBSCRIBED", 6: "UNSUBSCRIBED"}
+    known = [
+        {"email": emails[key], "consents": {"email": consents[key]} if key in consents else {}}
+        for key in range(3, PEOPLE + 1, 3)
+    ]
+    shop.account.add_profiles(known)
+    shop.people(*({"id": key, "email": email} for key, email in emails.items()))
+    return emails
+
+
+def test_the_list_follows_the_audience_and_consent_is_left_alone(make_shop: MakeShop) -> None:
+    shop = make_shop()
+    emails = populate(shop)
+    foreign = "somebody.else@shop-customers.com"
+    adopted = shop.account.create_list(LIST_NAME)
+    shop.account.add_profiles([{"email": foreign, "lists": [adopted.id]}])
+    before = shop.account.audit
+    dice = random.Random(7)
+    for day in range(5):
+        audience = set(dice.sample(range(1, PEOPLE + 1), 30))
+        shop.vips(audience)
+        plan = shop.plan()
+        report = shop.sync()
+        assert (plan.counts.add, plan.counts.remove) == (report.counts.add, report.counts.remove)
+        assert shop.listed() == {emails[key] for key in audience} | {foreign}, day
+        assert (report.retry, report.absent, report.rejected, report.calls > 0) == (0, 0, 0, True)
+    assert shop.account.audit == before
+    assert shop.calls("bulk_subscribe_profiles") == shop.calls("bulk_unsubscribe_profiles") == 0
+    assert shop.sync().state == "unchanged"
+
+
+def test_an_unchanged_audience_costs_no_call(make_shop: MakeShop) -> None:
+    shop = make_shop()
+    populate(shop)
+    shop.vips(range(1, 10))
+    shop.sync()
+    before = len(shop.sandbox.requests)
+    assert shop.sync().state == "unchanged"
+    assert len(shop.sandbox.requests) == before
+
+
+def test_a_fault_storm_ends_in_the_right_list(make_shop: MakeShop) -> None:
+    shop = make_shop()
+    emails = populate(shop)
+    dice = random.Random(3)
+    for action in (Action.RESET_AFTER, Action.ERROR_AFTER, Action.TRUNCATE, Action.ERROR_BEFORE):
+        shop.sandbox.faults.add(Fault(action, "*", probability=0.1))
+        shop.vips(dice.sample(range(1, PEOPLE + 1), 30))
+        try:
+            shop.sync()
+        except Exception as error:  # noqa: BLE001 - what exactly depends on where the storm hits
+            assert "shop-customers" not in str(error)
+    shop.sandbox.faults.clear()
+    audience = set(dice.sample(range(1, PEOPLE + 1), 30))
+    shop.vips(audience)
+    shop.sync()
+    shop.sync()
+    assert shop.listed() == {emails[key] for key in audience}
+
+
+def test_reconciling_finds_who_was_taken_off(make_shop: MakeShop) -> None:
+    shop = make_shop()
+    emails = populate(shop)
+    shop.vips(range(1, 11))
+    shop.sync()
+    taken = shop.account.find(emails[1])
+    assert taken is not None
+    shop.account.list_named(LIST_NAME).remove(taken.number)
+    found = shop.reconcile()
+    assert (found.in_both, found.missing, found.not_ours) == (9, 1, 0)
+    assert shop.sync().added == 1
+    assert shop.listed() == {emails[key] for key in range(1, 11)}
+
+
+def test_a_changed_address_moves_the_member(make_shop: MakeShop) -> None:
+    shop = make_shop()
+    emails = populate(shop)
+    shop.vips([1, 2])
+    shop.sync()
+    shop.move(1, "new@shop-customers.com")
+    shop.sync()
+    assert shop.listed() == {"new@shop-customers.com", emails[2]}
