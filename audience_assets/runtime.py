@@ -99,9 +99,10 @@ class Runtime:
         fields = Fields(self.project.settings)
 
         def types(names: Mapping[str, str]) -> dict[str, str]:
-            return {name: fields.own(effective.model, f, Place.nowhere()) or "text" for name, f in names.items()}
+            return {name: fields.resolve(effective.model, f, Place.nowhere()) or "text" for name, f in names.items()}
 
-        return Mapped(types(effective.mapping.identifiers), types(effective.mapping.fields))
+        constants = dict.fromkeys(effective.constants, "text")
+        return Mapped(types(effective.mapping.identifiers), {**types(effective.mapping.fields), **constants})
 
     def _limiter(self, account: str) -> SlidingLimiter:
         if account not in self._limiters:

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import dagster as dg
 
+from audience_assets.assets.campaign_schedules import build_campaign_schedules
+from audience_assets.assets.campaigns import build_campaign
 from audience_assets.assets.console import console
 from audience_assets.assets.failures import DELIVERY_RETRIES
-from audience_assets.assets.keys import list_key, segment_key
+from audience_assets.assets.insights import build_insights, insights_schedule
+from audience_assets.assets.keys import campaign_key, list_key, segment_key
 from audience_assets.assets.lists import build_list
 from audience_assets.assets.notify import Notifier, failure_sensor
 from audience_assets.assets.reconciliations import build_reconciliations
@@ -44,21 +47,33 @@ def build_definitions(
     days = SyncDays(project.settings, now)
     statements = Statements(project)
     segments = [build_segment(project, each, statements.of(name)) for name, each in project.segments.items()]
+    campaigns = [build_campaign(project, name, statements.of_campaign(name)) for name in project.campaigns]
     lists = [build_list(statements, each, days, retries) for each in project.effective.values()]
     return dg.Definitions(
-        assets=[*build_sources(project), *segments, *lists],
+        assets=[*build_sources(project), *segments, *build_insights(project), *campaigns, *lists],
         jobs=build_reconciliations(project),
         resources=build_resources(project),
-        schedules=build_schedules(project, days),
+        schedules=[
+            *build_schedules(project, days),
+            *build_campaign_schedules(project, days),
+            *insights_schedule(project),
+        ],
         sensors=[
             *_data_sensors(project, [_made(each) for each in segments], [_made(each) for each in lists], days),
-            failure_sensor(
-                project, [*map(segment_key, project.segments), *map(list_key, project.effective.values())], notifiers
-            ),
+            failure_sensor(project, _told_of(project), notifiers),
         ],
         executor=dg.in_process_executor,
         loggers={"console": console},
     )
+
+
+def _told_of(project: Project) -> list[dg.AssetKey]:
+    """Assets whose failure somebody is told of by name."""
+    return [
+        *map(segment_key, project.segments),
+        *map(campaign_key, project.campaigns),
+        *map(list_key, project.effective.values()),
+    ]
 
 
 def _made(asset: dg.AssetsDefinition) -> Made:

@@ -10,6 +10,9 @@ from audience_assets.project.project import Project
 
 SOURCES = "warehouse"
 SEGMENTS = "segment"
+CAMPAIGNS = "campaign"
+INSIGHTS = "insights"
+OVERLAP = "segment_overlap"
 
 
 def source_key(name: str, model: Model) -> dg.AssetKey:
@@ -19,6 +22,20 @@ def source_key(name: str, model: Model) -> dg.AssetKey:
 
 def segment_key(name: str) -> dg.AssetKey:
     return dg.AssetKey([SEGMENTS, name])
+
+
+def insights_key(segment: str) -> dg.AssetKey:
+    return dg.AssetKey([INSIGHTS, segment])
+
+
+def campaign_key(name: str) -> dg.AssetKey:
+    return dg.AssetKey([CAMPAIGNS, name])
+
+
+def audience_key(project: Project, audience: str) -> dg.AssetKey:
+    """The asset that computes an audience: a segment, or the campaign of a treatment group."""
+    campaign = project.audience(audience).campaign
+    return segment_key(audience) if campaign is None else campaign_key(campaign)
 
 
 def list_key(activation: EffectiveActivation) -> dg.AssetKey:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from audience_assets.assets.checks import guard_failed, guard_passed, list_check_specs, rejection_rate
 from audience_assets.assets.failures import DELIVERY_RETRIES, stopped
-from audience_assets.assets.keys import list_key, segment_key, source_key, step_name
+from audience_assets.assets.keys import audience_key, list_key, source_key, step_name
 from audience_assets.assets.reports import delivery_metadata
 from audience_assets.assets.resources import (
     CONSENT,
@@ -23,7 +23,7 @@ from audience_assets.assets.statements import Statements
 from audience_assets.assets.sync_day import SyncDays
 from audience_assets.assets.texts import list_text
 from audience_assets.audiences.definition import models_hash
-from audience_assets.audiences.mapped import calculated_fields
+from audience_assets.audiences.mapped import joined_fields
 from audience_assets.destinations.registry import DESTINATIONS
 from audience_assets.project.activations import EffectiveActivation
 from audience_assets.project.project import Project
@@ -32,7 +32,17 @@ from audience_assets.runtime import Runtime
 from audience_assets.sync import GuardTripped, Progress, SyncReport, latest_syncs, run_sync
 
 # Settings that decide what is sent; the others only when and by whom.
-DELIVERED_SETTINGS = {"service", "list_name", "mapping", "consent", "options", "foreign", "audience", "destination"}
+DELIVERED_SETTINGS = {
+    "service",
+    "list_name",
+    "mapping",
+    "constants",
+    "consent",
+    "options",
+    "foreign",
+    "audience",
+    "destination",
+}
 PARTIAL = "partial"
 FEW = 10
 LOG_EVERY_SECONDS = 15.0
@@ -108,13 +118,13 @@ def list_inputs(statements: Statements, activation: EffectiveActivation) -> list
     if activation.consent.history:
         models.append(activation.consent.history.model)
     sources = (source_key(name, statements.project.models[name]) for name in dict.fromkeys(models))
-    return [segment_key(activation.audience), *sources]
+    return [audience_key(statements.project, activation.audience), *sources]
 
 
 def settings_hash(project: Project, activation: EffectiveActivation) -> str:
-    """Changes when a setting does that decides what is sent, or the meaning of a calculated field that is."""
+    """Changes when a setting does that decides what is sent, or the meaning of a joined or calculated field."""
     text = activation.model_dump_json(include=DELIVERED_SETTINGS)
-    if calculated_fields(project, activation):
+    if joined_fields(project, activation):
         text += models_hash(project.settings)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -41,8 +41,13 @@ def delivery_metadata(report: SyncReport) -> dict[str, Any]:
         metadata["rejections"] = dg.MetadataValue.table(_rejection_rows(report), schema=_REJECTIONS)
     if report.list_url:
         metadata["list"] = dg.MetadataValue.url(report.list_url)
-    metadata |= {f"list_{re.sub('[^a-z0-9]+', '_', name.lower())}": value for name, value in report.list_facts.items()}
+    metadata |= {_fact_key(name): value for name, value in report.list_facts.items()}
     return metadata
+
+
+def _fact_key(name: str) -> str:
+    """`list_visibility`, `list_type`."""
+    return f"list_{re.sub('[^a-z0-9]+', '_', name.lower().removeprefix('list '))}"
 
 
 def summary(report: SyncReport) -> str:

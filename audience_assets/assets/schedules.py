@@ -24,7 +24,10 @@ CRON_WEEKDAYS = {
 
 
 def build_schedules(project: Project, days: SyncDays) -> list[dg.ScheduleDefinition]:
-    """One schedule for each destination and time; activations that are only started by hand have none."""
+    """One schedule for each destination and time; activations that are only started by hand have none.
+
+    The lists of campaigns follow the campaign's own schedule.
+    """
     together: dict[tuple[str, str], list[EffectiveActivation]] = {}
     for activation in project.effective.values():
         if activation.trigger != "manual":

@@ -13,7 +13,8 @@ from sqlalchemy.engine import Dialect, Engine
 
 from audience_assets.audiences.compiler import compile_segment
 from audience_assets.audiences.display import dialect_named, render
-from audience_assets.audiences.mapped import calculated_fields, mapped_users, models_read
+from audience_assets.audiences.mapped import joined_fields, mapped_users, models_read
+from audience_assets.campaigns.statement import Audience, compile_audience
 from audience_assets.errors import WarehouseError
 from audience_assets.project.activations import EffectiveActivation
 from audience_assets.project.environment import env_name
@@ -49,12 +50,17 @@ class Statements:
         select = compile_segment(self.project, name, self._as_of, state=self._state)
         return SegmentStatement(render(select, self._dialect), tuple(models_read(self.project, select)))
 
+    def of_campaign(self, name: str) -> SegmentStatement:
+        """Who is for a campaign; whom other campaigns outrank is left out of the text, because it changes."""
+        select = compile_audience(Audience(self.project, name, self._state, self._as_of))
+        return SegmentStatement(render(select, self._dialect), tuple(models_read(self.project, select)))
+
     def models_behind(self, activation: EffectiveActivation) -> list[str]:
-        """The models that a list's attributes are taken from: the users, and what calculated fields are made of."""
-        calculated = calculated_fields(self.project, activation)
-        if not calculated:
+        """The models that a list's attributes are taken from: the users, and what is joined to them."""
+        joined = joined_fields(self.project, activation)
+        if not joined:
             return [activation.model]
-        users = mapped_users(self.project, activation.model, calculated, self._as_of, self._state)
+        users = mapped_users(self.project, activation.model, joined, self._as_of, self._state)
         return models_read(self.project, users.table, *(target for target, _ in users.joins))
 
     @cached_property

@@ -19,7 +19,7 @@ NOT_SETTINGS = {"name", "audience", "model", "destination", "destination_type", 
 
 def segment_text(project: Project, segment: Segment, statement: SegmentStatement) -> str:
     """Label, description, the condition in words and the SQL."""
-    condition = _bullets(describe(segment.where, project)) if segment.where is not None else "- everybody"
+    condition = bullets(describe(segment.where, project)) if segment.where is not None else "- everybody"
     parts = [
         f"**{segment.label or segment.segment}**",
         segment.description or "",
@@ -29,7 +29,7 @@ def segment_text(project: Project, segment: Segment, statement: SegmentStatement
     return "\n\n".join(part for part in parts if part)
 
 
-def _bullets(lines: str) -> str:
+def bullets(lines: str) -> str:
     """Indented lines as a nested list: Markdown would run them together."""
     found = []
     for line in lines.splitlines():
@@ -54,16 +54,17 @@ def list_text(activation: EffectiveActivation, service: ServiceSpec) -> str:
         f"**{activation.list_name}** at {activation.destination}: kept equal to `{activation.audience}`.",
         activation.description or "",
         f"{service.title}: {service.description}",
-        _settings_table(activation),
+        _settings_table(activation, service),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-def _settings_table(activation: EffectiveActivation) -> str:
+def _settings_table(activation: EffectiveActivation, service: ServiceSpec) -> str:
+    unused = NOT_SETTINGS if service.carries_consent else NOT_SETTINGS | {"consent"}
     rows = ["| setting | value | from |", "| --- | --- | --- |"]
     rows += [
         f"| {name} | {_cell(value)} | {_origin(activation, name)} |"
-        for name, value in _flat(activation.model_dump(mode="json", exclude=NOT_SETTINGS))
+        for name, value in _flat(activation.model_dump(mode="json", exclude=unused))
         if value not in (None, [], {}, "") and (name != "schedule.weekday" or activation.schedule.cadence == "weekly")
     ]
     return "\n".join(rows)

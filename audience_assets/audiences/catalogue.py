@@ -40,9 +40,9 @@ class Catalogue:
         """The type of a column: declared, or implied by a key, a timestamp or a relationship."""
         return self._fields.plain_type(model, field) or "text"
 
-    def type_of(self, model: str, field: str) -> FieldType:
-        """The type of a field of the model itself, plain or calculated."""
-        return self._fields.own(model, field, Place.nowhere()) or "text"
+    def type_of(self, model: str, path: str) -> FieldType:
+        """The type of a field, plain or calculated, of the model or dotted over belongs-to relationships."""
+        return self._fields.resolve(model, path, Place.nowhere()) or "text"
 
     def links(self, model: str) -> list[Link]:
         """Relationships of a model, also those declared from the other side."""

@@ -7,14 +7,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from audience_assets.audiences import chance, comparisons, consent, membership, related
 from audience_assets.audiences.catalogue import Catalogue
 from audience_assets.audiences.members import members
 from audience_assets.audiences.statement import MembershipTables, Statement, complete
 from audience_assets.project.project import Project
-
-# Each of these registers the compilers of its kinds of node.
-KINDS = (chance, comparisons, consent, membership, related)
 
 
 def compile_segment(project: Project, name: str, as_of: datetime, *, state: MembershipTables) -> sa.Select[Any]:

@@ -14,6 +14,7 @@ from audience_assets.audiences.scope import Scope
 from audience_assets.audiences.validity import LOOKS_VALID
 from audience_assets.project.conditions import Condition, Window
 from audience_assets.project.models import ReachChannel
+from audience_assets.project.needs import Needs
 
 PERCENTILES = (10, 25, 50, 75, 90, 99)
 REACH = ("identified", "valid", "consented")
@@ -21,10 +22,16 @@ TOP_VALUES = 20
 Flag = sa.ColumnElement[bool]
 
 
-def counts(users: Scope, member: Flag) -> sa.Select[Any]:
-    """users, size, active, any_channel, and the three numbers of each channel."""
+def counts(users: Scope, member: Flag, lists: Sequence[Needs]) -> sa.Select[Any]:
+    """users, size, any_channel, the three numbers of each channel, the two of each list, and the revenue tree's."""
     settings = users.catalogue.settings.insights
     columns: list[sa.ColumnElement[Any]] = [sa.func.count().label("users"), _count(member).label("size")]
+    for number, needs in enumerate(lists):
+        deliverable, complete = _deliverable(users, needs)
+        columns += [
+            _count(sa.and_(member, deliverable)).label(f"reached_{number}"),
+            _count(sa.and_(member, deliverable, complete)).label(f"complete_{number}"),
+        ]
     reached: list[Flag] = []
     for number, channel in enumerate(settings.channels.items()):
         steps = _reach(users, *channel)
@@ -33,7 +40,7 @@ def counts(users: Scope, member: Flag) -> sa.Select[Any]:
             _count(sa.and_(member, *steps[: place + 1])).label(f"{part}_{number}") for place, part in enumerate(REACH)
         ]
     any_channel = _count(sa.and_(member, sa.or_(*reached))) if reached else sa.null()
-    columns += [_active(users, member).label("active"), any_channel.label("any_channel")]
+    columns += [any_channel.label("any_channel"), *_bought(users, member)]
     return _over_everybody(users, columns)
 
 
@@ -83,11 +90,13 @@ def waterfall(users: Scope, conditions: Sequence[Condition]) -> sa.Select[Any]:
 
 
 def breakdown(users: Scope, member: Flag, field: str) -> sa.Select[Any]:
-    """value, members and users of a field's most frequent values, those of members first."""
+    """value, members and users: first those without a value, then a field's most frequent values among the members."""
     value = operand(users, field).expression
     members = _count(member)
     select = _over_everybody(users, [value.label("value"), members.label("members"), sa.func.count().label("users")])
-    return select.group_by(value).order_by(members.desc(), sa.func.count().desc(), value).limit(TOP_VALUES)
+    missing_first = sa.case((value.is_(None), 0), else_=1)
+    order = (missing_first, members.desc(), sa.func.count().desc(), value)
+    return select.group_by(value).order_by(*order).limit(TOP_VALUES + 1)
 
 
 def _over_everybody(users: Scope, columns: Sequence[sa.ColumnElement[Any]]) -> sa.Select[Any]:
@@ -99,12 +108,42 @@ def _count(flag: Flag) -> sa.ColumnElement[int]:
     return sa.func.coalesce(sa.func.sum(sa.case((flag, 1), else_=0)), 0)
 
 
-def _active(users: Scope, member: Flag) -> sa.ColumnElement[Any]:
+def _bought(users: Scope, member: Flag) -> list[sa.ColumnElement[Any]]:
+    """active, orders, revenue and items of the members within the active window; NULL where nothing tells."""
     settings = users.catalogue.settings.insights
     if settings.value_model is None:
-        return sa.null()
+        return [sa.null().label(name) for name in ("active", "orders", "revenue", "items")]
     rows = related_rows(users, users.place, settings.value_model, Window(within=settings.active_within))
-    return _count(sa.and_(member, measure(users, users.place, rows, "count").expression >= 1))
+
+    def total(asked: str | None) -> sa.ColumnElement[Any]:
+        if asked is None:
+            return sa.null()
+        return sa.func.coalesce(sa.func.sum(sa.case((member, measure(users, users.place, rows, asked).expression))), 0)
+
+    orders = f"count_distinct:{settings.order_field}" if settings.order_field else "count"
+    active = measure(users, users.place, rows, "count").expression >= 1
+    return [
+        _count(sa.and_(member, active)).label("active"),
+        total(orders).label("orders"),
+        total(settings.value_field and f"sum:{settings.value_field}").label("revenue"),
+        total(settings.items_field and f"sum:{settings.items_field}").label("items"),
+    ]
+
+
+def _deliverable(users: Scope, needs: Needs) -> tuple[Flag, Flag]:
+    """Has an identifier that looks usable and all that is required; has every mapped attribute."""
+    usable = []
+    for kind, field in needs.identifiers.items():
+        given = _given(operand(users, field).expression)
+        usable.append(LOOKS_VALID[kind](operand(users, field).expression) if kind in LOOKS_VALID else given)
+    required = [_given(operand(users, field).expression) for field in needs.required.values()]
+    mapped = [_given(operand(users, field).expression) for field in needs.attributes.values()]
+    return sa.and_(sa.or_(sa.false(), *usable), *required), sa.and_(sa.true(), *mapped)
+
+
+def _given(value: sa.ColumnElement[Any]) -> Flag:
+    """There is a value, and not only blanks."""
+    return sa.func.trim(value) != "" if isinstance(value.type, sa.String) else value.is_not(None)
 
 
 def _reach(users: Scope, name: str, channel: ReachChannel) -> list[Flag]:

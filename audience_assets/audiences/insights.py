@@ -12,88 +12,49 @@ from sqlalchemy.engine import Connection, Engine
 
 from audience_assets.audiences import insight_queries as queries
 from audience_assets.audiences.catalogue import Catalogue
+from audience_assets.audiences.insight_values import (
+    MISSING,
+    OTHER,
+    ListReach,
+    Reach,
+    RevenueTree,
+    SegmentInsights,
+    Share,
+    Step,
+    Value,
+)
 from audience_assets.audiences.missing import explain_missing
 from audience_assets.audiences.planning import expect_large_joins
 from audience_assets.audiences.scope import Scope
 from audience_assets.audiences.statement import Statement, complete
 from audience_assets.audiences.stored import expect_computed, segments_read
-from audience_assets.project.conditions import All, Condition
+from audience_assets.project.conditions import All
+from audience_assets.project.needs import Needs
 from audience_assets.project.project import Project
 from audience_assets.warehouse.state import State
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """Members who can be reached on a channel; each number is part of the one before it.
-
-    `valid` and `consented` equal the number before where the channel asks for no such thing.
-    """
-
-    identified: int
-    valid: int
-    consented: int
-
-
-@dataclass(frozen=True)
-class Value:
-    """Sum of the value field over all time. Percentiles are of members with a value above zero."""
-
-    total: float
-    per_member: float
-    spenders: int
-    percentiles: Mapping[int, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A top-level condition: users who hold it alone, and who hold it and all before it."""
-
-    condition: Condition
-    alone: int
-    remaining: int
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """How often a value occurs among the members and among everybody."""
-
-    label: str  # the value, "(missing)" or "(other)"
-    members: int
-    users: int
-
-
-@dataclass(frozen=True)
-class SegmentInsights:
-    """Sizes are numbers of users; `active` have a row of the value model within the window."""
-
-    segment: str
-    as_of: datetime
-    size: int
-    users: int
-    active: int | None
-    reach: Mapping[str, Reach]
-    any_channel: int | None  # members who can be reached on at least one channel
-    value: Value | None
-    waterfall: list[Step]
-    breakdowns: Mapping[str, list[Share]]
-
-    @property
-    def share(self) -> float:
-        """Part of all users, 0 to 1."""
-        return self.size / self.users if self.users else 0.0
-
-
-def segment_insights(engine: Engine, state: State, project: Project, name: str, as_of: datetime) -> SegmentInsights:
+def segment_insights(
+    engine: Engine,
+    state: State,
+    project: Project,
+    name: str,
+    as_of: datetime,
+    lists: Mapping[str, Needs] | None = None,
+) -> SegmentInsights:
     """Insights of a segment's members as of its last refresh; windows end at `as_of`. One scan of the users a query.
+
+    `lists` are what lists need that are of interest, by name (`audience_needs`).
 
     Raises WarehouseError when the segment was never computed, or the warehouse lacks something.
     """
     settings = project.settings.insights
+    lists = lists or {}
     with explain_missing(engine, project), engine.connect() as connection:
         expect_large_joins(connection)
         expect_computed(connection, state, project, [name, *segments_read(project, name)])
         source = _Source(connection, state, project, name, as_of)
-        [counts] = source.rows(queries.counts)
+        [counts] = source.rows(lambda users, member: queries.counts(users, member, list(lists.values())))
         return SegmentInsights(
             segment=name,
             as_of=as_of,
@@ -105,7 +66,14 @@ def segment_insights(engine: Engine, state: State, project: Project, name: str, 
                 for number, channel in enumerate(settings.channels)
             },
             any_channel=counts.any_channel,
+            lists={
+                each: ListReach(
+                    needs.destination, getattr(counts, f"reached_{number}"), getattr(counts, f"complete_{number}")
+                )
+                for number, (each, needs) in enumerate(lists.items())
+            },
             value=_value(source, counts.size) if settings.value_field else None,
+            revenue=_revenue(counts) if settings.value_field else None,
             waterfall=_waterfall(source),
             breakdowns={field: _breakdown(source, field, counts) for field in _shown(project, name)},
         )
@@ -132,6 +100,11 @@ class _Source:
             return build(users, joined.c.user_key.is_not(None))
 
         return self.connection.execute(complete(built, statement)).all()
+
+
+def _revenue(counts: sa.Row[Any]) -> RevenueTree:
+    items = None if counts.items is None else float(counts.items)
+    return RevenueTree(int(counts.active), int(counts.orders), float(counts.revenue), items)
 
 
 def _value(source: _Source, size: int) -> Value:
@@ -164,8 +137,16 @@ def _shown(project: Project, name: str) -> list[str]:
 
 
 def _breakdown(source: _Source, field: str, counts: sa.Row[Any]) -> list[Share]:
+    """The most frequent values; those of fewer members than the privacy floor are among the others."""
     rows = source.rows(lambda users, member: queries.breakdown(users, member, field))
-    shares = [Share("(missing)" if row.value is None else str(row.value), row.members, row.users) for row in rows]
-    members = counts.size - sum(share.members for share in shares)
-    users = counts.users - sum(share.users for share in shares)
-    return [*shares, Share("(other)", members, users)] if users else shares
+    floor = source.project.settings.insights.privacy_floor
+
+    def share(label: str, members: int, users: int) -> Share:
+        return Share(label, members, users, members / counts.size if counts.size else 0.0, users / counts.users)
+
+    known = [row for row in rows if row.value is not None][: queries.TOP_VALUES]
+    shares = [share(str(row.value), row.members, row.users) for row in known if not 0 < row.members < floor]
+    shares += [share(MISSING, row.members, row.users) for row in rows if row.value is None]
+    members = counts.size - sum(each.members for each in shares)
+    users = counts.users - sum(each.users for each in shares)
+    return [*shares, share(OTHER, members, users)] if users else shares

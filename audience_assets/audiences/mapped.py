@@ -1,4 +1,4 @@
-"""Fields of a users model as a list maps them: columns of its table, and calculated ones with what makes them."""
+"""Fields as a list maps them: columns of a users model's table, of models it belongs to, and calculated ones."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from audience_assets.audiences.operands import operand
 from audience_assets.audiences.scope import Join, Scope
 from audience_assets.audiences.statement import MembershipTables, Statement, complete
 from audience_assets.project.activations import EffectiveActivation
+from audience_assets.project.fields import Fields
 from audience_assets.project.project import Project
 from audience_assets.warehouse.column_types import FIELD_TYPES
 from audience_assets.warehouse.functions import SixDecimals
@@ -22,17 +23,32 @@ from audience_assets.warehouse.functions import SixDecimals
 
 @dataclass(frozen=True)
 class MappedUsers:
-    """A users model's table, what its calculated fields LEFT JOIN to it, and an expression for each mapped field."""
+    """A users model's table, what the fields need LEFT JOINed to it, and an expression for each of them."""
 
     table: sa.FromClause
     joins: tuple[Join, ...]
     values: Mapping[str, sa.ColumnElement[Any]]
 
+    def joined(self) -> sa.FromClause:
+        """The FROM clause, one row a user."""
+        clause = self.table
+        for target, on in self.joins:
+            clause = clause.outerjoin(target, on)
+        return clause
 
-def calculated_fields(project: Project, activation: EffectiveActivation) -> list[str]:
-    """The mapped fields that are calculated."""
+
+def joined_fields(project: Project, activation: EffectiveActivation) -> list[str]:
+    """The mapped fields that are no columns of the users model: calculated, or of a model it belongs to."""
+    mapping = activation.mapping
+    every = [*mapping.identifiers.values(), *mapping.fields.values(), *([mapping.region] if mapping.region else [])]
     known = project.settings.calculated_fields.get(activation.model, {})
-    return [field for field in dict.fromkeys(activation.mapping.fields.values()) if field in known]
+    return [field for field in dict.fromkeys(every) if "." in field or field in known]
+
+
+def is_calculated(project: Project, model: str, path: str) -> bool:
+    """Whether a field is calculated, of the model or dotted over relationships."""
+    owner, field = Fields(project.settings).owner(model, path) or (model, path)
+    return field in project.settings.calculated_fields.get(owner, {})
 
 
 def mapped_users(
@@ -40,8 +56,8 @@ def mapped_users(
 ) -> MappedUsers:
     """The model with these fields. Windows of calculated ones end at `as_of`; without any there is no join."""
     catalogue = Catalogue(project.settings)
-    calculated = project.settings.calculated_fields.get(model, {})
-    if not calculated.keys() & set(fields):
+    calculated = {field for field in fields if is_calculated(project, model, field)}
+    if not calculated and not any("." in field for field in fields):
         table = catalogue.table(model)
         return MappedUsers(table, (), {field: table.c[field] for field in fields})
     statement = Statement(project, catalogue, as_of, state)

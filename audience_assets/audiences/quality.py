@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from audience_assets.audiences.catalogue import Catalogue
+from audience_assets.audiences.mapped import mapped_users
 from audience_assets.audiences.missing import explain_missing
 from audience_assets.audiences.predicates import base_conditions
 from audience_assets.audiences.scope import Scope
@@ -57,12 +58,14 @@ def identifier_quality(
     """For each mapped identifier (kind -> field of the users model) what the segment's members have. One scan."""
     model = project.users_model(segment)
     declared = project.models[model]
-    users = Catalogue(project.settings).table(model)
+    mapped = mapped_users(project, model, {declared.key, *identifiers.values()}, datetime.now(UTC), state)
     members = state.segment(segment, declared.key_type)
     columns: list[sa.ColumnElement[int]] = [sa.func.count().label("members")]
     for number, (kind, field) in enumerate(identifiers.items()):
-        columns += _counts(number, kind, users.c[field])
-    joined = members.join(users, users.c[declared.key] == members.c.user_key)
+        columns += _counts(number, kind, mapped.values[field])
+    joined = members.join(mapped.table, mapped.values[declared.key] == members.c.user_key)
+    for target, on in mapped.joins:
+        joined = joined.outerjoin(target, on)
     with explain_missing(engine, project), engine.connect() as connection:
         row = connection.execute(sa.select(*columns).select_from(joined)).one()
     return [_quality(row, number, kind, field) for number, (kind, field) in enumerate(identifiers.items())]

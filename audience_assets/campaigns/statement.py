@@ -10,7 +10,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from audience_assets.audiences.catalogue import Catalogue
-from audience_assets.audiences.compiler import KINDS  # noqa: F401 - registers every kind of condition
 from audience_assets.audiences.operands import operand
 from audience_assets.audiences.predicates import base_conditions, holds, predicate
 from audience_assets.audiences.scope import Scope

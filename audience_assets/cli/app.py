@@ -17,6 +17,7 @@ COMMANDS = {
     "sql": "show the statement that computes a segment",
     "preview": "show some members, personal data redacted",
     "insights": "size, reach, value and waterfall of a segment",
+    "overlap": "how many members segments have in common",
     "plan": "what a sync would change, without doing it",
     "sync": "make lists equal to their segments",
     "status": "what each list holds and how its last sync went",

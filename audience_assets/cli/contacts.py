@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from audience_assets.audiences.catalogue import Catalogue
+from audience_assets.audiences.mapped import mapped_users
 from audience_assets.destinations.identifiers import normal_email, normal_phone
 from audience_assets.project.activations import EffectiveActivation
 from audience_assets.runtime import Runtime
@@ -20,10 +20,9 @@ ADDRESSES = frozenset({"email", "phone", "region"})
 def contacts(runtime: Runtime, vendor: str, percent: int) -> Iterator[dict[str, str]]:
     """The identifiers of a fixed share of the people whose lists go to a vendor, normalised."""
     dice = random.Random(0)  # noqa: S311 - the same people every time
-    catalogue = Catalogue(runtime.project.settings)
     for activation in _one_a_model(runtime, vendor):
         with runtime.engine.connect() as connection:
-            for row in connection.execute(_people(catalogue, activation)).mappings():
+            for row in connection.execute(_people(runtime, activation)).mappings():
                 contact = _contact(row, activation.mapping.default_region)
                 if contact and dice.random() * 100 < percent:
                     yield contact
@@ -34,11 +33,13 @@ def _one_a_model(runtime: Runtime, vendor: str) -> list[EffectiveActivation]:
     return list({each.model: each for each in reversed(every)}.values())
 
 
-def _people(catalogue: Catalogue, activation: EffectiveActivation) -> sa.Select[Any]:
-    table, mapping = catalogue.table(activation.model), activation.mapping
+def _people(runtime: Runtime, activation: EffectiveActivation) -> sa.Select[Any]:
+    mapping, key = activation.mapping, runtime.project.models[activation.model].key
     fields = {**mapping.identifiers, **({"region": mapping.region} if mapping.region else {})}
-    columns = [table.c[field].label(name) for name, field in fields.items()]
-    return sa.select(*columns).order_by(table.c[catalogue.settings.models[activation.model].key])
+    wanted = {key, *fields.values()}
+    users = mapped_users(runtime.project, activation.model, wanted, runtime.now(), runtime.state)
+    columns = [users.values[field].label(name) for name, field in fields.items()]
+    return sa.select(*columns).select_from(users.joined()).order_by(users.values[key])
 
 
 def _contact(row: Any, default_region: str | None) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from rich.table import Table
@@ -13,6 +13,22 @@ MINUTE, HOUR = 60, 3600
 def count(number: int | None) -> str:
     """`12,345`; a dash for what is not known."""
     return "-" if number is None else f"{number:,}"
+
+
+def amount(number: float | None) -> str:
+    """`12,345.60`; a dash for what is not known."""
+    return "-" if number is None else f"{number:,.2f}"
+
+
+def percent(part: float | None) -> str:
+    """`12.3%` of 0.123; a dash for what is not known."""
+    return "-" if part is None else f"{part:.1%}"
+
+
+def too_few(counts: Mapping[str, int], floor: int) -> str:
+    """A warning that people could be recognised by these counts."""
+    named = ", ".join(f"{name} ({number})" for name, number in counts.items())
+    return f"Fewer than {floor} people (insights.privacy_floor), who may be recognised: {named}"
 
 
 def plural(number: int, noun: str) -> str:

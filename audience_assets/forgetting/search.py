@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from audience_assets.audiences.catalogue import Catalogue
+from audience_assets.audiences.mapped import mapped_users
 from audience_assets.destinations.identifiers import normal_phone
 from audience_assets.forgetting.places import Place, RegisteredList
 from audience_assets.forgetting.subject import PHONE, USER, Subject
@@ -128,24 +128,21 @@ def _sources(runtime: Runtime, found_in: Sequence[Place], lists: Sequence[Regist
 
 def user_sources(runtime: Runtime) -> Iterator[Source]:
     """Each users model with the fields that some activation matches people by."""
-    project, catalogue = runtime.project, Catalogue(runtime.project.settings)
+    project = runtime.project
     for name, model in project.models.items():
         if model.type != "users":
             continue
-        table = catalogue.table(name)
         mappings = [each.mapping for each in project.effective.values() if each.model == name]
-        regions = [m.region for m in mappings if m.region and m.region in table.c]
+        kinds = [(kind, its) for kind in KINDS for its in _distinct(m.identifiers.get(kind) for m in mappings)]
+        regions = _distinct(mapping.region for mapping in mappings)
+        fields = {its for _, its in kinds} | set(regions[:1])
+        users = mapped_users(project, name, {model.key, *fields}, runtime.now(), runtime.state)
         yield Source(
-            table,
-            sa.cast(table.c[model.key], sa.String),
+            users.joined(),
+            sa.cast(users.values[model.key], sa.String),
             name,
-            addresses=[
-                (kind, table.c[its])
-                for kind in KINDS
-                for its in _distinct(mapping.identifiers.get(kind) for mapping in mappings)
-                if its in table.c
-            ],
-            region=table.c[regions[0]] if regions else None,
+            addresses=[(kind, users.values[its]) for kind, its in kinds],
+            region=users.values[regions[0]] if regions else None,
             default_region=next((mapping.default_region for mapping in mappings if mapping.default_region), None),
         )
 

@@ -28,11 +28,14 @@ TextOrEnv = Annotated[
 
 
 class Mapping(Declared):
-    """Which fields of the users model become which identifiers and attributes at the vendor."""
+    """Which fields of the users model become which identifiers and attributes at the vendor.
+
+    A dotted name is a field of a model that the users model belongs to: `account.plan`.
+    """
 
     identifiers: dict[str, str] = Field(default_factory=dict, description="email, phone, ... -> field")
     fields: dict[str, str] = Field(
-        default_factory=dict, description="vendor attribute -> field, which may be calculated"
+        default_factory=dict, description="vendor attribute -> field, which may be calculated, or dotted"
     )
     default_region: str | None = Field(default=None, description="ISO country for phones without a country code")
     region: str | None = Field(default=None, description="field with the ISO country of a person's phone")
@@ -96,11 +99,24 @@ class ActivationSettings(Declared):
     fresh_within: str | None = Field(default=None, description="a list not delivered for this long is stale, e.g. 26h")
 
 
+class DefaultAttributes(Declared):
+    """What activations of a destination map that carry attributes, where they map nothing else.
+
+    The model may be another than the segments are built on: it is joined by a declared relationship, or by its key.
+    """
+
+    model: str
+    identifiers: dict[str, str] = Field(default_factory=dict, description="email, phone, ... -> field of the model")
+    fields: dict[str, str] = Field(default_factory=dict, description="vendor attribute -> field of the model")
+    region: str | None = Field(default=None, description="field with the ISO country of a person's phone")
+
+
 class Destination(Declared):
     """One vendor account. `settings` are checked against the vendor's own settings model."""
 
     type: str
     settings: dict[str, Any] = Field(default_factory=dict)
+    default_attributes: DefaultAttributes | None = None
     default_activation: ActivationSettings = ActivationSettings()
     description: str | None = None
 
@@ -123,6 +139,7 @@ class Treatment(Activation):
 
     campaign: str
     own_attributes: bool = False
+    constants: dict[str, str] = Field(default_factory=dict)
 
 
 class EffectiveActivation(Declared):
@@ -136,6 +153,9 @@ class EffectiveActivation(Declared):
     service: str
     list_name: str
     mapping: Mapping
+    constants: dict[str, str] = Field(
+        default_factory=dict, description="vendor attribute -> text that everybody in the list is sent"
+    )
     consent: ConsentSettings
     options: dict[str, Any]
     schedule: Schedule

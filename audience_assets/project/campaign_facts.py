@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from audience_assets.project.places import Place
-from audience_assets.project.project import Project
+from audience_assets.project.campaigns import Campaign
 
-FACT = "campaign."
-FACTS = tuple(FACT + name for name in ("id", "name", "sub_audience", "group_name", "launch_date"))
+PREFIX = "campaign."
+LAUNCH = f"{PREFIX}launch_date"
+FACTS = (*(PREFIX + name for name in ("id", "name", "sub_audience", "group_name")), LAUNCH)
 
 
-def campaign_facts(project: Project, audience: str) -> dict[str, str | None]:
-    """Source -> text that everybody in a treatment group is sent; nothing for a segment."""
-    group = project.audience(audience)
-    if group.campaign is None:
-        return {}
-    campaign = project.campaigns[group.campaign]
+def is_fact(source: str) -> bool:
+    """Whether an attribute is said to come from the campaign itself."""
+    return source.startswith(PREFIX)
+
+
+def campaign_facts(campaign: Campaign, sub_audience: str, group: str) -> dict[str, str]:
+    """Source -> text that everybody in a treatment group is sent; without what the campaign does not say."""
     launch = campaign.launch or campaign.schedule.start
-    values = (
-        campaign.campaign,
-        campaign.title,
-        group.sub_audience,
-        group.group,
-        launch.isoformat() if launch else None,
-    )
-    return dict(zip(FACTS, values, strict=True))
-
-
-def check_fact(field: str, place: Place) -> None:
-    """Report a fact that there is not."""
-    if field not in FACTS:
-        place.unknown("fact", field, FACTS, where="of a campaign")
+    values = (campaign.campaign, campaign.title, sub_audience, group, launch.isoformat() if launch else None)
+    return {name: value for name, value in zip(FACTS, values, strict=True) if value is not None}

@@ -12,26 +12,21 @@ from pydantic import BaseModel
 from audience_assets.destinations.base import DestinationType, Mapped, ServiceSpec
 from audience_assets.project.activations import Activation, ActivationSettings, Treatment
 from audience_assets.project.activations import Mapping as FieldMapping
-from audience_assets.project.campaign_facts import FACT, check_fact
 from audience_assets.project.check_consent import check_consent
 from audience_assets.project.check_destinations import check_options, known_settings
+from audience_assets.project.check_fields import check_field
 from audience_assets.project.check_settings import check_settings
-from audience_assets.project.effective import (
-    Merged,
-    merge,
-    render_list_name,
-    template_mistake,
-    template_names,
-    usual_service,
-)
+from audience_assets.project.default_source import fit_to_service, path_to
+from audience_assets.project.effective import merge, render_list_name, template_mistake, template_names
 from audience_assets.project.fields import Fields
+from audience_assets.project.merged import Merged, usual_service
 from audience_assets.project.model_paths import keys_of
 from audience_assets.project.places import Place
 from audience_assets.project.project import Project
 from audience_assets.project.service_options import every_identifier, only_channel
 from audience_assets.project.validation import salvage
+from audience_assets.project.yaml_text import KeyPath
 
-IDENTIFIER_TYPES = ("text", "integer", "uuid")
 # What tells a list from the others: of a segment, and of a campaign's treatment group.
 _OWN_NAMES = ("{segment_label}", "{campaign_name}_{sub_audience}_{group_name}")
 
@@ -45,7 +40,9 @@ class ActivationPlaces:
 
     def at(self, *path: str | int) -> Place:
         """Of a setting that nobody has said, the place of the map that it would be in counts."""
-        layers = (self.activation.at(*path), self.destination.at("default_activation", *path))
+        layers = [self.activation.at(*path), self.destination.at("default_activation", *path)]
+        if path[:1] == ("mapping",):
+            layers.append(self.destination.at("default_attributes", *path[1:]))
         for missing in range(len(path)):
             for layer in layers:
                 if layer.up(missing).written:
@@ -75,36 +72,68 @@ class ActivationCheck:
             places.activation.report(
                 f"{kind.title} has several services: say which in `service`", f"there is {', '.join(kind.services)}"
             )
-        elif service not in kind.services:
+            return
+        if service not in kind.services:
             places.at("service").unknown("service", service, kind.services)
-        elif check_options(
+            return
+        spec = kind.services[service]
+        defaults = fit_to_service(self.project, activation, kind, spec, merged)
+        if check_options(
             kind, service, merged.data["options"], lambda path: places.at("options", *path), complete=True
         ):
-            self._check_service(activation, kind.services[service], merged, places)
+            self._check_service(activation, spec, merged, places, defaults)
 
     def _check_service(
-        self, activation: Activation, spec: ServiceSpec, merged: Merged, places: ActivationPlaces
+        self,
+        activation: Activation,
+        spec: ServiceSpec,
+        merged: Merged,
+        places: ActivationPlaces,
+        defaults: Collection[KeyPath],
     ) -> None:
+        """`defaults` are mapped by the destination's default source, and checked there."""
         options = spec.options_model.model_validate(merged.data["options"])
         mapping = FieldMapping.model_validate(merged.data["mapping"])
         model = self.project.users_model(activation.segment)
+        if spec.carries_attributes:
+            self._check_source(activation, model, places)
         if _names_are_known(spec, options, mapping, places):
             _check_required(spec, options, mapping, places)
-        if mapping.fields and not spec.carries_attributes and places.says_attributes:
+        constants = activation.constants if isinstance(activation, Treatment) else {}
+        if (mapping.fields or constants) and not spec.carries_attributes and places.says_attributes:
             places.at("mapping", "fields").report(f"{spec.name} carries no attributes, only identifiers")
         for kind, field in mapping.identifiers.items():
-            self._check_field(model, field, places.at("mapping", "identifiers", kind), identifier=True)
+            place = places.at("mapping", "identifiers", kind)
+            if ("identifiers", kind) not in defaults:
+                check_field(self.fields, model, field, place, identifier=True)
+            if "." in field and spec.carries_consent:
+                place.report(
+                    f"{field!r} follows a relationship; {spec.name} carries consent, which belongs to addresses of the "
+                    f"model {model!r}"
+                )
         for name, field in mapping.fields.items():
-            place = places.at("mapping", "fields", name)
-            if isinstance(activation, Treatment) and field.startswith(FACT):
-                check_fact(field, place)
-            else:
-                self._check_field(model, field, place, attribute=True)
-        if mapping.region is not None:
-            self._check_field(model, mapping.region, places.at("mapping", "region"))
+            if ("fields", name) not in defaults:
+                check_field(self.fields, model, field, places.at("mapping", "fields", name), attribute=True)
+        if mapping.region is not None and ("region",) not in defaults:
+            check_field(self.fields, model, mapping.region, places.at("mapping", "region"))
         self._check_names(activation, model, spec, options, mapping, places)
         check_consent(self.fields, model, spec, options, merged, places.at)
         self._check_list_name(activation, spec, merged, places)
+
+    def _check_source(self, activation: Activation, model: str, places: ActivationPlaces) -> None:
+        """Whether rows of the default source can be found for the members."""
+        source = self.project.destinations[activation.destination].default_attributes
+        settings = self.fields.settings
+        if source is None or source.model not in settings.models or model in self.fields.damaged:
+            return
+        if path_to(settings, model, source.model) is None:
+            keys = [settings.models[each] for each in (model, source.model)]
+            places.destination.at("default_attributes", "model").report(
+                f"nothing joins {source.model!r} to {model!r}, whose segments are delivered here, and their keys are "
+                f"{keys[1].key_type} and {keys[0].key_type}",
+                f"declare a relationship: {{from: {model}, to: {source.model}, kind: belongs_to, "
+                f"on: {{...: {keys[1].key}}}}}",
+            )
 
     def _check_list_name(
         self, activation: Activation, spec: ServiceSpec, merged: Merged, places: ActivationPlaces
@@ -132,31 +161,14 @@ class ActivationCheck:
             return
 
         def types(names: Mapping[str, str]) -> dict[str, str]:
-            return {name: self.fields.own(model, field, Place.nowhere()) or "text" for name, field in names.items()}
+            return {name: self.fields.resolve(model, field, Place.nowhere()) or "text" for name, field in names.items()}
 
         destination = self.project.destinations[activation.destination]
         settings = known_settings(destination, self.types[destination.type])
-        mapped = Mapped(types(mapping.identifiers), types(mapping.fields))
+        constants = dict.fromkeys(activation.constants, "text") if isinstance(activation, Treatment) else {}
+        mapped = Mapped(types(mapping.identifiers), {**types(mapping.fields), **constants})
         for fault in spec.mapping_faults(settings, options, mapped):
             places.at("mapping", *fault.place).report(fault.message, fault.hint)
-
-    def _check_field(
-        self, model: str, field: str, place: Place, *, identifier: bool = False, attribute: bool = False
-    ) -> None:
-        """A mapped field belongs to the users model; people are named by its columns only."""
-        declared = self.fields.settings.models[model].fields
-        if field in declared:
-            if identifier and declared[field].type not in IDENTIFIER_TYPES:
-                place.report(f"{field!r} is {declared[field].type}; an identifier is text")
-        elif field in self.fields.settings.calculated_fields.get(model, {}):
-            if not attribute:
-                place.report(f"{field!r} is calculated; people are known by a field of the table")
-        elif "." in field:
-            place.report(f"{field!r} follows a relationship; map a field of the model {model!r}")
-        elif field == self.fields.settings.models[model].key:
-            place.report(f"{field!r} is the key: declare it under `fields` of {model!r} to map it")
-        elif not self.fields.may_be(model, field):
-            place.unknown("field", field, declared, where=f"in the model {model!r}")
 
 
 def _check_required(spec: ServiceSpec, options: BaseModel, mapping: FieldMapping, places: ActivationPlaces) -> None:

@@ -8,8 +8,8 @@ from pydantic import BaseModel
 
 from audience_assets.destinations.base import ServiceSpec
 from audience_assets.project.activations import ConsentEvents, ConsentSettings
-from audience_assets.project.effective import Merged
 from audience_assets.project.fields import Fields
+from audience_assets.project.merged import Merged
 from audience_assets.project.operators import TEMPORAL_TYPES
 from audience_assets.project.places import Place
 from audience_assets.project.service_options import every_channel

@@ -11,13 +11,14 @@ from audience_assets.destinations.base import DestinationType
 from audience_assets.project.activations import Destination
 from audience_assets.project.check_settings import check_settings
 from audience_assets.project.environment import env_name
+from audience_assets.project.merged import usual_service
 from audience_assets.project.model_paths import keys_of
 from audience_assets.project.names import check_slug
 from audience_assets.project.places import Place, nearest
 from audience_assets.project.validation import mistakes, stands_for, validate
 from audience_assets.project.yaml_text import KeyPath
 
-OWN_KEYS = ("type", "description", "default_activation")
+OWN_KEYS = ("type", "description", "default_attributes", "default_activation")
 PLACEHOLDER = "from the environment"
 
 # Where an option stands: in the activation, or in the destination's defaults.
@@ -116,9 +117,14 @@ def check_defaults(destination: Destination, kind: DestinationType, place: Place
     if default.service is not None and default.service not in kind.services:
         place.at("service").unknown("service", default.service, kind.services)
         return
-    services = [default.service] if default.service else list(kind.services)
-    if default.options and len(services) == 1:
-        check_options(kind, services[0], default.options, lambda path: place.at("options", *path), complete=False)
+    service = default.service or usual_service(kind)
+    if service is not None:
+        check_options(kind, service, default.options or {}, lambda path: place.at("options", *path), complete=False)
+        return
+    # Which service they are for is decided by each activation.
+    known = [key for spec in kind.services.values() for key in keys_of(spec.options_model)]
+    for key in (default.options or {}).keys() - set(known):
+        place.at("options", key).report(f"unknown option {key!r} of {kind.title}", nearest(key, known))
 
 
 def check_options(

@@ -2,25 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+from audience_assets.project.check_settings import check_clock
 from audience_assets.project.check_values import check_duration
 from audience_assets.project.fields import Fields
 from audience_assets.project.models import Insights, ReachChannel
 from audience_assets.project.operators import NUMERIC_TYPES
 from audience_assets.project.places import Place, nearest
 
+VALUE_FIELDS = ("value_field", "order_field", "items_field")
 
-def check_insights(insights: Insights, fields: Fields, place: Place) -> None:
-    """Against the users models; a field that any of them has is fine, because each segment uses its own."""
+
+def check_insights(insights: Insights, fields: Fields, segments: Mapping[str, str | None], place: Place) -> None:
+    """Against the users models; a field that any of them has is fine, because each segment uses its own.
+
+    `segments` are the declared ones with their users model, which is None where it could not be read.
+    """
     users = [name for name, model in fields.settings.models.items() if model.type == "users"]
     check_duration(insights.active_within, place.at("active_within"))
     if insights.value_model is not None:
         _check_value(insights, fields, users, place)
-    elif insights.value_field is not None:
-        place.at("value_field").report("`value_field` needs `value_model`: the related model that holds it")
+    else:
+        for name in VALUE_FIELDS:
+            if getattr(insights, name) is not None:
+                place.at(name).report(f"`{name}` needs `value_model`: the related model that holds it")
     for name, channel in insights.channels.items():
         _check_channel(channel, fields, users, place.at("channels", name))
     for index, field in enumerate(insights.breakdowns):
         _check_users_field(field, fields, users, place.at("breakdowns", index))
+    _check_overlap(insights.overlap, segments, place.at("overlap"))
+    if insights.daily_at is not None:
+        check_clock(insights.daily_at, place.at("daily_at"))
+
+
+def _check_overlap(names: Sequence[str], segments: Mapping[str, str | None], place: Place) -> None:
+    """Two segments or more, of one users model: others have no member in common."""
+    for index, name in enumerate(names):
+        if name not in segments:
+            place.at(index).unknown("segment", name, segments)
+        elif name in names[:index]:
+            place.at(index).report(f"the segment {name!r} is compared already")
+    if len(names) == 1:
+        place.report("there is nothing to compare one segment with")
+    models = {model for name in names if (model := segments.get(name)) is not None}
+    if len(models) > 1:
+        place.report(f"the segments are of different users models: {', '.join(sorted(models))}")
 
 
 def _check_value(insights: Insights, fields: Fields, users: list[str], place: Place) -> None:
@@ -34,10 +61,12 @@ def _check_value(insights: Insights, fields: Fields, users: list[str], place: Pl
         place.at("value_model").report(f"no users model has a has_many relationship to {name!r}")
     if fields.lacks_time(name):
         place.at("value_model").report(f"the model {name!r} has no timestamp to tell who is active")
-    if insights.value_field is not None:
-        kind = fields.own(name, insights.value_field, place.at("value_field"))
-        if kind is not None and kind not in NUMERIC_TYPES:
-            place.at("value_field").report(f"{insights.value_field!r} is {kind}; a value is a number")
+    for setting in VALUE_FIELDS:
+        field = getattr(insights, setting)
+        kind = fields.own(name, field, place.at(setting)) if field is not None else None
+        if kind is not None and kind not in NUMERIC_TYPES and setting != "order_field":
+            word = "a value" if setting == "value_field" else "the number of items"
+            place.at(setting).report(f"{field!r} is {kind}; {word} is a number")
 
 
 def _check_channel(channel: ReachChannel, fields: Fields, users: list[str], place: Place) -> None:

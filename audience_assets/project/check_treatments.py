@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from audience_assets.project.campaign_facts import FACTS, LAUNCH, is_fact
 from audience_assets.project.campaign_parts import ReadCampaign
-from audience_assets.project.campaigns import Campaign
+from audience_assets.project.campaigns import AttributeSource, Campaign
 from audience_assets.project.check_activations import ActivationCheck, ActivationPlaces
 from audience_assets.project.check_settings import check_settings
 from audience_assets.project.effective import CAMPAIGN_TEMPLATE_NAMES, merge, render_list_name, template_mistake
 from audience_assets.project.names import slug
 from audience_assets.project.places import Place, nearest
-from audience_assets.project.treatments import OF_THE_CAMPAIGN, Declared
+from audience_assets.project.treatments import OF_THE_CAMPAIGN, Declared, identifier_names
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class TreatmentPlaces(ActivationPlaces):
 
     def at(self, *path: str | int) -> Place:
         if path[:1] == ("mapping",) and path[-1] in self.attributes:
-            return self.attributes_place.at(self.attributes.index(str(path[-1])))
+            return self.attributes_place.at(self.attributes.index(str(path[-1])), "from")
         if path == ("mapping", "fields") and self.attributes and not self.activation.at(*path).written:
             return self.attributes_place
         return super().at(*path)
@@ -45,6 +46,10 @@ def check_treatment(check: ActivationCheck, declared: Declared, places: Treatmen
     """One group at one destination, which are both there and sound."""
     activation = declared.activation
     check.check(activation, places)
+    known = identifier_names(check.project, activation.destination, activation, check.types)
+    for name in activation.constants:
+        if name in known:
+            places.at("mapping", name).report(f"people can't be known by {name!r} if all have the same")
     template = merge(check.project, activation).data["list_name"]
     if template_mistake(template, CAMPAIGN_TEMPLATE_NAMES):
         return
@@ -75,5 +80,17 @@ def check_delivery(read: ReadCampaign, destinations: Collection[str] | None) -> 
                 here.at(key).report("a campaign's lists are delivered together", "set the campaign's own `schedule`")
     for name, attributes in campaign.attributes.items():
         for index, each in enumerate(attributes):
-            if each.to in [other.to for other in attributes[:index]]:
-                place.at("attributes", name, index).report(f"{each.to!r} stands here twice")
+            _check_attribute(read, each, attributes[:index], place.at("attributes", name, index))
+
+
+def _check_attribute(
+    read: ReadCampaign, attribute: AttributeSource, before: Sequence[AttributeSource], place: Place
+) -> None:
+    if attribute.to in [other.to for other in before]:
+        place.report(f"{attribute.to!r} stands here twice")
+    if not is_fact(attribute.from_):
+        return
+    if attribute.from_ not in FACTS:
+        place.at("from").unknown("fact", attribute.from_, FACTS, where="of a campaign")
+    elif attribute.from_ == LAUNCH and not (read.campaign.launch or read.campaign.schedule.start or read.unread):
+        place.at("from").report("the campaign has no date to send", "say `launch`")

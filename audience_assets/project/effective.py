@@ -6,90 +6,20 @@ further down no longer counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from string import Formatter
-from typing import Any
 
 from pydantic import BaseModel
 
 from audience_assets.destinations.base import DestinationType, ServiceSpec
-from audience_assets.project.activations import (
-    Activation,
-    ActivationSettings,
-    ConsentSettings,
-    EffectiveActivation,
-    Guard,
-    Schedule,
-    Treatment,
-)
-from audience_assets.project.activations import Mapping as FieldMapping
+from audience_assets.project.activations import Activation, EffectiveActivation, Treatment
+from audience_assets.project.default_source import fit_to_service
+from audience_assets.project.merged import BUILT_IN, BUILT_IN_SETTINGS, Merged, authored, source_in, usual_service
 from audience_assets.project.project import Project
-from audience_assets.project.yaml_text import KeyPath, dotted
+from audience_assets.project.yaml_text import KeyPath
 
-BUILT_IN = "built-in default"
 TEMPLATE_NAMES = ("segment_name", "segment_label", "activation", "destination")
 CAMPAIGN_TEMPLATE_NAMES = (*TEMPLATE_NAMES, "campaign", "campaign_name", "sub_audience", "group_name")
-DEFAULT_LIST_NAME = "{segment_label}"
-
-BUILT_IN_SETTINGS: dict[str, Any] = {
-    "list_name": DEFAULT_LIST_NAME,
-    "mapping": FieldMapping().model_dump(),
-    "consent": ConsentSettings().model_dump(),
-    "options": {},
-    "schedule": Schedule().model_dump(),
-    "trigger": "on_change",
-    "guard": Guard().model_dump(),
-    "foreign": "keep",
-    "owners": [],
-    "tags": {},
-    "fresh_within": "26h",
-}
-
-
-@dataclass
-class Merged:
-    """Merged settings, and for each dotted setting where it came from."""
-
-    data: dict[str, Any] = field(default_factory=dict)
-    origins: dict[str, str] = field(default_factory=dict)
-
-    def lay(self, settings: Mapping[str, Any], origin: Callable[[KeyPath], str]) -> None:
-        """Put settings over what is there; `origin` says where a setting stands."""
-        self._lay(self.data, settings, (), origin)
-
-    def empty(self, *path: str) -> None:
-        """What was said of a map so far no longer counts."""
-        holder = self.data
-        for key in path[:-1]:
-            holder = holder[key]
-        self._forget(path)
-        holder[path[-1]] = {}
-
-    def _lay(
-        self, below: dict[str, Any], above: Mapping[str, Any], path: KeyPath, origin: Callable[[KeyPath], str]
-    ) -> None:
-        for key, value in above.items():
-            here = (*path, key)
-            if isinstance(value, dict) and isinstance(below.get(key), dict):
-                self._lay(below[key], value, here, origin)
-            else:
-                self._forget(here)
-                below[key] = deepcopy(value)
-                self._note(value, here, origin)
-
-    def _forget(self, path: KeyPath) -> None:
-        name = dotted(path)
-        for known in [each for each in self.origins if each == name or each.startswith(f"{name}.")]:
-            del self.origins[known]
-
-    def _note(self, value: Any, path: KeyPath, origin: Callable[[KeyPath], str]) -> None:
-        if isinstance(value, dict):
-            for key, each in value.items():
-                self._note(each, (*path, key), origin)
-        else:
-            self.origins[dotted(path)] = origin(path)
 
 
 def effective_activation(
@@ -107,12 +37,16 @@ def effective_activation(
     if service is None:
         raise ValueError(f"the activation {activation.activation!r} names no service")
     merged.origins.setdefault("service", f"the {'usual' if len(kind.services) > 1 else 'only'} service of {kind.name}")
+    fit_to_service(project, activation, kind, kind.services[service], merged)
     _complete_options(merged, kind.services[service])
     settings = {**merged.data, "service": service}
     settings["list_name"] = render_list_name(settings["list_name"], project, activation)
     if isinstance(activation, Treatment):
-        settings["fresh_within"] = None
+        settings |= {"fresh_within": None, "constants": activation.constants}
         merged.origins["fresh_within"] = "a campaign ends"
+        merged.origins |= {
+            f"constants.{name}": source_of(project, activation, ("constants", name)) for name in activation.constants
+        }
     merged.origins["audience"] = source_of(project, activation, ("segment",))
     merged.origins["destination"] = source_of(project, activation, ("destination",))
     if activation.description is not None:
@@ -137,7 +71,7 @@ def merge(project: Project, activation: Activation) -> Merged:
     prefix = f"destinations.{activation.destination}.default_activation"
     merged.lay(
         authored(default),
-        lambda path: f"{_source(project, prefix, path, 'destinations.yaml')} (default_activation)",
+        lambda path: f"{source_in(project, prefix, path, 'destinations.yaml')} (default_activation)",
     )
     if isinstance(activation, Treatment) and activation.own_attributes:
         merged.empty("mapping", "fields")
@@ -148,29 +82,10 @@ def merge(project: Project, activation: Activation) -> Merged:
     return merged
 
 
-def authored(settings: ActivationSettings) -> dict[str, Any]:
-    """What was written, and nothing that is a default of the models."""
-    return settings.model_dump(exclude_unset=True, include=set(ActivationSettings.model_fields))
-
-
 def source_of(project: Project, activation: Activation, path: KeyPath) -> str:
     """`activations/x.yaml:3` for a setting that the activation's file holds."""
     name = activation.activation
-    return _source(project, f"activations.{name}", path, f"activations/{name}.yaml")
-
-
-def _source(project: Project, prefix: str, path: KeyPath, otherwise: str) -> str:
-    while path:
-        found = project.sources.get(f"{prefix}.{dotted(path)}")
-        if found:
-            return found
-        path = path[:-1]
-    return project.sources.get(prefix, otherwise)
-
-
-def usual_service(kind: DestinationType) -> str | None:
-    """What an activation means that names no service: the vendor's only one, or the one it says."""
-    return next(iter(kind.services)) if len(kind.services) == 1 else kind.usual_service
+    return source_in(project, f"activations.{name}", path, f"activations/{name}.yaml")
 
 
 def known_destinations() -> Mapping[str, DestinationType]:

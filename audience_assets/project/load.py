@@ -27,6 +27,7 @@ from audience_assets.project.check_models import check_models, check_relationshi
 from audience_assets.project.check_secrets import check_secrets
 from audience_assets.project.check_segments import check_references, check_segment, check_segment_remains, users_model
 from audience_assets.project.check_settings import check_settings
+from audience_assets.project.default_source import check_default_source, with_sources_joined
 from audience_assets.project.effective import effective_activation, known_destinations
 from audience_assets.project.environment import MissingVariable, resolve_env, resolve_settings
 from audience_assets.project.fields import Fields
@@ -129,6 +130,7 @@ def _checked(root: Path, files: Files, parts: _Parts, types: Mapping[str, Destin
     """The project; what is wrong with it has been added to the files' problems."""
     assert files.project is not None  # noqa: S101 - the caller has looked
     read = _with_sound_relationships(read_project(files.project))
+    read = with_sources_joined(read, parts.destinations, parts.destination_places)
     models = read.settings.models
     timeless = {name for name, model in models.items() if model.type == "events" and model.timestamp is None}
     fields = Fields(read.settings, read.damaged | timeless | (read.declared - set(models)), read.unread)
@@ -139,7 +141,11 @@ def _checked(root: Path, files: Files, parts: _Parts, types: Mapping[str, Destin
     check_relationships(fields, read.relationship_places)
     check_models(fields, conditions, files.project)
     check_calculated(fields, conditions, files.project)
-    check_insights(read.settings.insights, fields, files.project.at("insights"))
+    for name, destination in parts.destinations.items():
+        if destination.default_attributes is not None:
+            place = parts.destination_places[name].at("default_attributes")
+            check_default_source(destination.default_attributes, types[destination.type], fields, place)
+    check_insights(read.settings.insights, fields, segment_models, files.project.at("insights"))
     for name, segment in parts.segments.items():
         check_segment(segment, conditions, files.segments[name].place)
     for name in files.segments.keys() - parts.segments.keys():

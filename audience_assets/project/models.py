@@ -93,8 +93,17 @@ class ReachChannel(Declared):
 class Insights(Declared):
     """What `insights` counts for each segment."""
 
-    value_model: str | None = None
-    value_field: str | None = None
-    active_within: str = "12mo"
+    value_model: str | None = Field(default=None, description="events model of purchases")
+    value_field: str | None = Field(default=None, description="what a row of it is worth")
+    order_field: str | None = Field(
+        default=None, description="names the order, where the model has a row a line; by default a row is an order"
+    )
+    items_field: str | None = Field(default=None, description="number of items of a row")
+    active_within: str = Field(default="12mo", description="a purchase within it makes a member active")
     channels: dict[str, ReachChannel] = Field(default_factory=dict)
-    breakdowns: list[str] = Field(default_factory=list)
+    breakdowns: list[str] = Field(default_factory=list, description="fields to compare members with everybody by")
+    overlap: list[str] = Field(default_factory=list, max_length=10, description="segments to compare with each other")
+    daily_at: str | None = Field(default=None, description="when Dagster computes them every day, e.g. 07:00")
+    privacy_floor: int = Field(
+        default=0, ge=0, description="counts of fewer people are pointed out, and rare values not shown; 0 is off"
+    )

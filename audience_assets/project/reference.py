@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from audience_assets.destinations.registry import DESTINATIONS
-from audience_assets.project.activations import ActivationSettings
+from audience_assets.project.activations import ActivationSettings, DefaultAttributes
 from audience_assets.project.campaigns import Campaign
 from audience_assets.project.conditions import NODE_KEYS, All, Condition
 from audience_assets.project.models import Segment
@@ -96,6 +96,7 @@ def _lines() -> Iterator[str]:
     yield from _section(
         "activations/*.yaml, and default_activation of a destination", ActivationSettings, seen, level=2
     )
+    yield from _section("default_attributes of a destination", DefaultAttributes, seen, level=2)
     yield from _section("campaigns/*.yaml", Campaign, seen, level=2)
     for kind in DESTINATIONS.values():
         yield from _section(f"destinations.yaml: type {kind.name}", kind.settings_model, seen, level=2)

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from audience_assets.destinations.base import DestinationType
 from audience_assets.destinations.registry import DESTINATIONS
-from audience_assets.project.activations import Activation, ActivationSettings
+from audience_assets.project.activations import Activation, ActivationSettings, DefaultAttributes
 from audience_assets.project.campaigns import Campaign
 from audience_assets.project.models import Segment
 from audience_assets.project.project import ProjectFile
@@ -75,6 +75,7 @@ def _destinations(types: Mapping[str, DestinationType]) -> dict[str, Any]:
                     "type": {"const": name},
                     "description": {"type": "string"},
                     "default_activation": {"$ref": "#/$defs/ActivationSettings"},
+                    "default_attributes": {"$ref": "#/$defs/DefaultAttributes"},
                     **properties,
                 },
                 "required": ["type", *settings.get("required", [])],
@@ -82,6 +83,7 @@ def _destinations(types: Mapping[str, DestinationType]) -> dict[str, Any]:
             }
         )
     definitions["ActivationSettings"] = defaults
+    definitions["DefaultAttributes"] = DefaultAttributes.model_json_schema(by_alias=True)
     lenient = {name: _lenient(definition) for name, definition in definitions.items()}
     schema: dict[str, Any] = {
         "$schema": DIALECT,

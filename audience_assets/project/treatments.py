@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from audience_assets.destinations.base import DestinationType, ServiceSpec
 from audience_assets.project.activations import Activation, ActivationSettings, Treatment
 from audience_assets.project.audiences import audience_name, parts_of
+from audience_assets.project.campaign_facts import campaign_facts, is_fact
 from audience_assets.project.campaigns import AttributeSource, Campaign
-from audience_assets.project.effective import usual_service
+from audience_assets.project.merged import usual_service
 from audience_assets.project.names import slug
 from audience_assets.project.project import Project
 from audience_assets.project.service_options import every_identifier
@@ -58,8 +59,10 @@ def _activation(
     settings = campaign.delivery.get(destination, ActivationSettings())
     attributes = campaign.attributes.get(destination)
     said = settings.model_dump(exclude_unset=True, exclude=set(OF_THE_CAMPAIGN))
+    facts = campaign_facts(campaign, *names)
     if attributes is not None:
-        said["mapping"] = _mapping(project, campaign, destination, settings, attributes, types)
+        of_people = [each for each in attributes if not is_fact(each.from_)]
+        said["mapping"] = _mapping(project, campaign, destination, settings, of_people, types)
     return Treatment.model_validate(
         {
             **said,
@@ -71,6 +74,7 @@ def _activation(
             "schedule": campaign.schedule.model_dump(include={"cadence", "at", "weekday"}),
             "campaign": campaign.campaign,
             "own_attributes": attributes is not None,
+            "constants": {each.to: facts[each.from_] for each in attributes or () if each.from_ in facts},
         }
     )
 
@@ -133,13 +137,16 @@ def sources_of(declared: Declared, campaign: Campaign, root: Mapping[KeyPath, st
         if path[:1] == ("schedule",):
             found[dotted(path)] = path
     for index, each in enumerate(campaign.attributes.get(destination, ())):
-        part = "identifiers" if each.to in _mapped(declared.activation, "identifiers") else "fields"
-        found[f"mapping.{part}.{each.to}"] = ("attributes", destination, index)
+        found[f"{_part_of(declared.activation, each)}.{each.to}"] = ("attributes", destination, index)
     return {f"activations.{name}{key and '.' + key}": _nearest(root, path) for key, path in found.items()}
 
 
-def _mapped(activation: Activation, part: str) -> dict[str, str]:
-    return getattr(activation.mapping, part) if activation.mapping else {}
+def _part_of(activation: Activation, attribute: AttributeSource) -> str:
+    """The setting that an attribute has become."""
+    if is_fact(attribute.from_):
+        return "constants"
+    identifiers = activation.mapping.identifiers if activation.mapping else {}
+    return "mapping.identifiers" if attribute.to in identifiers else "mapping.fields"
 
 
 def _nearest(root: Mapping[KeyPath, str], path: KeyPath) -> str:

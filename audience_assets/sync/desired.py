@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.sql import visitors
 
 from audience_assets.audiences.scope import Join
 from audience_assets.project.activations import EffectiveActivation
@@ -21,6 +22,7 @@ BLANKS = " \t\n\v\f\r\N{NO-BREAK SPACE}"
 PHONE_PUNCTUATION = (" ", "-", ".", "(", ")", "/")
 PHONE = "phone"
 REGION = "region"
+CONSTANT_TYPE: FieldType = "text"
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Desired:
 
     members: sa.Table  # the segment's present members: user_key
     users: sa.FromClause  # the users model's table
-    joins: tuple[Join, ...]  # what calculated fields LEFT JOIN to it, one row a user at most
+    joins: tuple[Join, ...]  # what mapped fields LEFT JOIN to it, one row a user at most
     key: sa.ColumnElement[Any]
     values: Mapping[str, sa.ColumnElement[Any]]  # ledger column -> expression over `users` and `joins`
     columns: tuple[MappedColumn, ...]
@@ -56,12 +58,26 @@ class Desired:
         columns = (_text(self.values[column]) for column in self.identifier_columns)
         return sa.and_(*(sa.func.coalesce(sa.func.trim(column), "") == "" for column in columns))
 
-    def joined(self, *, calculated: bool = True) -> sa.Join:
-        """Members with their columns; without calculated ones where only identifiers are asked for."""
+    def joined(self, *, identifiers_only: bool = False) -> sa.Join:
+        """Members with their columns, or with no more than identifiers need."""
         clause = self.members.join(self.users, self.key == self.members.c.user_key)
-        for target, on in self.joins if calculated else ():
+        for target, on in self._identifier_joins() if identifiers_only else self.joins:
             clause = clause.outerjoin(target, on)
         return clause
+
+    def _identifier_joins(self) -> list[Join]:
+        needed = {table for name in self.identifier_columns for table in _tables_of(self.values[name])}
+        joins: list[Join] = []
+        for target, on in reversed(self.joins):
+            if target in needed:
+                joins.insert(0, (target, on))
+                needed.update(_tables_of(on))
+        return joins
+
+
+def _tables_of(expression: sa.ColumnElement[Any]) -> set[sa.FromClause]:
+    columns = (found for found in visitors.iterate(expression) if isinstance(found, sa.ColumnClause))
+    return {column.table for column in columns if column.table is not None}
 
 
 def identifier_expression(sources: Sequence[tuple[str, sa.ColumnElement[Any]]]) -> sa.ColumnElement[str]:
@@ -92,7 +108,7 @@ def _is_some(kind: str, column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]
 
 
 def mapped_fields(activation: EffectiveActivation) -> dict[str, str]:
-    """Vendor attribute -> field of the users model, everything the ledger keeps."""
+    """Vendor attribute -> field, maybe dotted, of the users model: everything the ledger keeps."""
     mapping = activation.mapping
     fields = dict(mapping.identifiers)
     if mapping.region:
@@ -106,8 +122,8 @@ def wanted_columns(
     """The ledger's columns for a mapping. A column keeps its name for good; a field of another type gets a new one."""
     columns: list[MappedColumn] = []
     taken = {column.column for column in known}
-    for attribute, field in mapped_fields(activation).items():
-        field_type = type_of(field)
+    types = {attribute: type_of(field) for attribute, field in mapped_fields(activation).items()}
+    for attribute, field_type in {**types, **dict.fromkeys(activation.constants, CONSTANT_TYPE)}.items():
         same = next((c for c in known if c.attribute == attribute and c.field_type == field_type), None)
         column = same or MappedColumn(attribute, _free_name(attribute, taken), field_type)
         taken.add(column.column)

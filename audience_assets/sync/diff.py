@@ -185,7 +185,7 @@ class Differ:
         if not self._any(connection, sa.select(change.c.seq).where(claims)):
             return 0  # the common case, and the statement below reads the whole audience
         # Joined, not EXISTS: not every warehouse correlates a subquery by anything but equality.
-        wants = desired.joined(calculated=False).join(ledger, ledger.c.user_key == desired.members.c.user_key)
+        wants = desired.joined(identifiers_only=True).join(ledger, ledger.c.user_key == desired.members.c.user_key)
         still = sa.select(ledger.c.identifier).select_from(wants)
         holder = still.where(ledger.c.due == 0, *self._same_identifiers(ledger)).subquery("holder")
         same = holder.c.identifier == change.c.identifier

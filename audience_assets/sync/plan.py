@@ -27,11 +27,20 @@ from audience_assets.project.activations import EffectiveActivation
 from audience_assets.project.models import FieldType
 from audience_assets.project.service_options import only_channel
 from audience_assets.sync.acknowledge import PLANNED
-from audience_assets.sync.desired import PHONE, REGION, Desired, mapped_fields, normalise, wanted_columns
+from audience_assets.sync.desired import (
+    CONSTANT_TYPE,
+    PHONE,
+    REGION,
+    Desired,
+    mapped_fields,
+    normalise,
+    wanted_columns,
+)
 from audience_assets.sync.diff import ABSENT, IN_DOUBT, IN_LIST, REJECTED, UNSURE, Differ
 from audience_assets.sync.numbers import DELIVERED, Numbering
 from audience_assets.sync.report import PlanCounts
 from audience_assets.sync.respelled import Phones
+from audience_assets.warehouse.column_types import FIELD_TYPES
 from audience_assets.warehouse.state import (
     ListTables,
     MappedColumn,
@@ -129,14 +138,17 @@ class Planner:
         by_attribute = {column.attribute: column.column for column in tables.columns}
         kinds = [kind for kind in spec.identifiers(self._options) if kind in mapping.identifiers]
         tracked = list(spec.tracked(self._options))
+        values = {by_attribute[attribute]: users.values[field] for attribute, field in fields.items()}
         if spec.carries_attributes:
-            tracked += list(mapping.fields)
+            tracked += [*mapping.fields, *self.activation.constants]
+        for attribute, text in self.activation.constants.items():
+            values[by_attribute[attribute]] = sa.literal(text, FIELD_TYPES[CONSTANT_TYPE])
         return Desired(
             members=self.runtime.state.segment(self.activation.audience, self._key_type),
             users=users.table,
             joins=users.joins,
             key=users.table.c[project.models[self.activation.model].key],
-            values={by_attribute[attribute]: users.values[field] for attribute, field in fields.items()},
+            values=values,
             columns=tables.columns,
             identifier_columns=tuple(by_attribute[kind] for kind in kinds),
             identifier_kinds=tuple(kinds),
@@ -296,7 +308,9 @@ class Planner:
     @staticmethod
     def _count_unidentified(connection: Connection, desired: Desired) -> int:
         query = (
-            sa.select(sa.func.count()).select_from(desired.joined(calculated=False)).where(~desired.has_identifier())
+            sa.select(sa.func.count())
+            .select_from(desired.joined(identifiers_only=True))
+            .where(~desired.has_identifier())
         )
         return int(connection.scalar(query) or 0)
 

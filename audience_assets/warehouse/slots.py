@@ -15,10 +15,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from sqlalchemy.engine import Engine
 
 from audience_assets.destinations.base import RateWindow
 from audience_assets.destinations.limits import Slot, SlotLog, longest, next_slot, offsets
+from audience_assets.errors import WarehouseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,14 +86,16 @@ class SqliteSlotLog(_SqlSlotLog):
         super().__init__("call", "hold", "?", "rowid")
         self._clock = clock
         self._lock = threading.Lock()
+        self._told = f"The log of vendor calls, {path}, can't be written"
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(
-            path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        weakref.finalize(self, self._connection.close)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        # A power cut may lose the last slots; by then the vendor's windows have passed.
-        self._connection.execute("PRAGMA synchronous=OFF")
+        with _told(sqlite3.Error, self._told):
+            self._connection = sqlite3.connect(
+                path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            weakref.finalize(self, self._connection.close)
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            # A power cut may lose the last slots; by then the vendor's windows have passed.
+            self._connection.execute("PRAGMA synchronous=OFF")
         with self._transaction() as execute:
             execute(
                 "CREATE TABLE IF NOT EXISTS call (key TEXT NOT NULL, at REAL NOT NULL, has_left INTEGER NOT NULL)", ()
@@ -111,7 +115,7 @@ class SqliteSlotLog(_SqlSlotLog):
 
     @contextmanager
     def _transaction(self) -> Iterator[Execute]:
-        with self._lock:
+        with self._lock, _told(sqlite3.Error, self._told):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection.execute
@@ -129,12 +133,19 @@ class PostgresSlotLog(_SqlSlotLog):
         super().__init__(f"{quoted}.call_at", f"{quoted}.call_hold", "%s", "ctid")
         self._engine = engine
         with self._transaction(f"create {schema}") as execute:
-            execute(f"CREATE SCHEMA IF NOT EXISTS {quoted}", ())
+            self._create(execute, quoted)
+
+    @staticmethod
+    def _create(execute: Execute, schema: str) -> None:
+        """What is there is not made: IF NOT EXISTS asks for the right to create all the same."""
+        if not _exists(execute, "to_regnamespace", schema):
+            execute(f"CREATE SCHEMA {schema}", ())
+        if not _exists(execute, "to_regclass", f"{schema}.call_hold"):
             columns = "key text NOT NULL, at double precision NOT NULL, has_left smallint NOT NULL"
-            execute(f"CREATE TABLE IF NOT EXISTS {quoted}.call_at ({columns})", ())
-            execute(f"CREATE INDEX IF NOT EXISTS call_at_key ON {quoted}.call_at (key, at)", ())
+            execute(f"CREATE TABLE {schema}.call_at ({columns})", ())
+            execute(f"CREATE INDEX call_at_key ON {schema}.call_at (key, at)", ())
             columns = "key text PRIMARY KEY, until double precision NOT NULL"
-            execute(f"CREATE TABLE IF NOT EXISTS {quoted}.call_hold ({columns})", ())
+            execute(f"CREATE TABLE {schema}.call_hold ({columns})", ())
 
     def reserve(
         self, key: str, windows: Sequence[RateWindow], patience: float, *, leaving: float | None = None
@@ -149,7 +160,11 @@ class PostgresSlotLog(_SqlSlotLog):
     @contextmanager
     def _transaction(self, key: str) -> Iterator[Execute]:
         """One key at a time, in all processes. The lock ends with the transaction."""
-        with closing(self._engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+        with (
+            _told(psycopg.Error, "The warehouse refused to log a vendor call"),
+            closing(self._engine.raw_connection()) as connection,
+            closing(connection.cursor()) as cursor,
+        ):
 
             def execute(statement: str, parameters: tuple[Any, ...]) -> Any:
                 cursor.execute(statement, parameters)
@@ -158,10 +173,28 @@ class PostgresSlotLog(_SqlSlotLog):
             try:
                 execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"audience_assets call {key}",))
                 yield execute
+                connection.commit()
+            except psycopg.OperationalError:
+                # The server has gone away. The pool would try to roll back, and log how that failed.
+                connection.invalidate()
+                raise
             except BaseException:
                 connection.rollback()
                 raise
-            connection.commit()
+
+
+@contextmanager
+def _told(kind: type[Exception], what: str) -> Iterator[None]:
+    """Statements here pass SQLAlchemy by, whose errors the command line knows."""
+    try:
+        yield
+    except kind as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise WarehouseError(f"{what}: {lines[0]}") from error
+
+
+def _exists(execute: Execute, function: str, name: str) -> bool:
+    return execute(f"SELECT {function}(%s) IS NOT NULL", (name,)).fetchone()[0] is True
 
 
 def _server_time(execute: Execute) -> float:

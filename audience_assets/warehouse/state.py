@@ -22,6 +22,7 @@ from sqlalchemy.sql.compiler import DDLCompiler
 from audience_assets.errors import WarehouseError
 from audience_assets.warehouse import campaign_columns
 from audience_assets.warehouse.column_types import FIELD_TYPES, KEY_TYPES, UtcDateTime
+from audience_assets.warehouse.our_schema import ensure_schema
 
 # Grows with every column that is added below, so that older states get it. Such a column may be NULL: in rows from
 # before it is.
@@ -86,6 +87,15 @@ class State:
             sa.Column("user_key", sa.String, nullable=False),
             sa.Column("entered_at", UtcDateTime, nullable=False),
             sa.Column("left_at", UtcDateTime, nullable=False),
+        )
+        # One number of a segment's insights; `dimension` is a channel, a list or nothing.
+        self.insight = self._table(
+            "insight",
+            sa.Column("segment", sa.String, nullable=False, index=not self._is_columnar),
+            sa.Column("as_of", UtcDateTime, nullable=False),
+            sa.Column("metric", sa.String, nullable=False),
+            sa.Column("dimension", sa.String),
+            sa.Column("value", sa.Double, nullable=False),
         )
         self.destination_list = self._table(
             "destination_list",
@@ -220,7 +230,7 @@ class State:
                 # Programs that start together would create the same tables; this lock goes with the transaction.
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(self.namespace))))
             if self._has_schemas:
-                connection.execute(sa.schema.CreateSchema(self.namespace, if_not_exists=True))
+                ensure_schema(connection, self.namespace)
             self.version.create(connection, checkfirst=True)
             found = connection.scalar(sa.select(sa.func.max(self.version.c.version)))
             if found is not None and found > VERSION:

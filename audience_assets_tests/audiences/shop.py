@@ -90,11 +90,13 @@ SETTINGS: dict[str, Any] = {
             "revenue": {"aggregate": "sum:amount", "over": "orders"},
             "dearest": {"aggregate": "max:amount", "over": "orders"},
             "average": {"formula": "revenue / orders_12m + coalesce(ltv, 0) * 2"},
-        }
+        },
+        "orders": {"items": {"aggregate": "sum:quantity", "over": "order_items"}},
     },
     "insights": {
         "value_model": "orders",
         "value_field": "amount",
+        "items_field": "items",
         "channels": {
             "email": {"field": "email", "valid": "email", "consent": "subscribed"},
             "sms": {"field": "phone", "valid": "e164", "consent": "subscribed"},

@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from audience_assets.audiences.insights import SegmentInsights, segment_insights
+from audience_assets.audiences.insight_values import SegmentInsights
+from audience_assets.audiences.insights import segment_insights
 from audience_assets.audiences.preview import preview
 from audience_assets.audiences.refresh import refresh_segment
 from audience_assets.errors import WarehouseError

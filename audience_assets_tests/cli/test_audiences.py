@@ -106,3 +106,33 @@ def test_a_segment_is_computed_after_those_whose_membership_it_asks_for(run: Run
     assert "segment vips was never computed" in stopped.stderr and "audience-assets insights vips" in stopped.stderr
     assert answer(run("insights", "lately", "--json"))["size"] > 0
     assert run("preview", "lately").exit_code == 0
+
+
+def test_overlap_counts_members_in_common(run: Run, project: Path) -> None:
+    found = answer(run("overlap", "vips", "newsletter", "--json"))
+    [pair] = found["pairs"]
+    assert pair["both"] == found["in_all"] <= min(found["sizes"].values())
+    assert found["in_any"] == sum(found["sizes"].values()) - pair["both"]
+    shown = run("overlap", "vips", "newsletter", "--no-refresh").stdout
+    assert f"{found['in_any']:,} users are in at least one of them, {found['in_all']:,} in both" in shown
+    assert run("overlap", "vips").exit_code == 2
+    assert "did you mean 'vips'?" in run("overlap", "vip", "newsletter").stderr
+    replace(
+        project / "project.yaml", "insights:\n", "insights:\n  overlap: [vips, newsletter]\n  privacy_floor: 100000\n"
+    )
+    assert "< 100000" in run("overlap").stdout
+
+
+def test_insights_tell_the_trend_and_point_out_counts_below_the_privacy_floor(run: Run, project: Path) -> None:
+    replace(project / "project.yaml", "insights:\n", "insights:\n  privacy_floor: 1000\n")
+    run("insights", "vips")
+    shown = run("insights", "vips")
+    for words in ("trend", "turnover", "reach by list", "revenue within 12mo", "an order"):
+        assert words in shown.stdout
+    assert "Fewer than 1000 people (insights.privacy_floor), who may be recognised: size (" in shown.stderr
+    found = answer(run("insights", "vips", "--json"))
+    assert found["below_privacy_floor"]["size"] == found["size"]
+    assert [share["label"] for share in found["breakdowns"]["country"]] == ["(other)"]
+    tree = found["revenue"]
+    assert tree["revenue"] == pytest.approx(tree["customers"] * tree["revenue_per_customer"])
+    assert len(found["trend"]) == 3

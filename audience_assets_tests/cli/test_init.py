@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,6 +73,18 @@ def test_it_runs_as_it_is(fresh: Path, vendor: str, call: Run, monkeypatch: pyte
         assert report["added"] == report["members_after"] > 100
         [report] = answer(call("sync", "--all", "--json"))
         assert report["state"] == "unchanged" or report["added"] == 0
+
+
+def test_commands_begin_on_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a process each, which has loaded nothing for another one: the list maps a calculated field."""
+    project = tmp_path / "project"
+    assert CliRunner().invoke(main, ["init", str(project), "--destination", "iterable"]).exit_code == 0
+    with served("iterable", project, monkeypatch):
+        assert CliRunner().invoke(main, ["sync", "--all", "--project", str(project)]).exit_code == 0
+        command = [sys.executable, "-m", "audience_assets.cli", "reconcile", "newsletter", "--project", str(project)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 0, done.stderr
+    assert "in both" in done.stdout
 
 
 def test_the_other_vendors_are_a_comment_that_is_right(fresh: Path, vendor: str, call: Run) -> None:

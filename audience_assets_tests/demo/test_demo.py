@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from audience_assets.cli import main
+from audience_assets.definitions import build_definitions
 from audience_assets.demo.run import Stage, demo
 from audience_assets.demo.tables import CONSENTS, CUSTOMERS
 from audience_assets.demo.vendors.dotdigital import DotdigitalShop
@@ -164,6 +165,22 @@ def test_dagster_keeps_the_history(played: Played) -> None:
         for activation in AT_KLAVIYO:
             event = instance.get_latest_materialization_event(dg.AssetKey(["klaviyo", activation]))
             assert event is not None
+
+
+def test_a_lists_page_in_dagster_tells_what_matters_there(played: Played) -> None:
+    lists = {key.path[-1]: text for key, text in descriptions(played.project).items() if key.path[0] != "segment"}
+    assert "| consent.resubscribe |" in lists["vips"]
+    for activation in ("sock_fans", "letter", "best_customers"):
+        assert "| consent." not in lists[activation], "a service without consent"
+    with environment(played.stage.variables), dg.DagsterInstance.get() as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey(["iterable", "sock_fans"]))
+    assert event is not None and event.asset_materialization is not None
+    assert event.asset_materialization.metadata["list_type"].value == "Standard"
+
+
+def descriptions(project: Path) -> dict[dg.AssetKey, str]:
+    graph = build_definitions(project).resolve_asset_graph()
+    return {key: graph.get(key).description or "" for key in graph.materializable_asset_keys}
 
 
 def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path) -> None:

@@ -123,6 +123,21 @@ def test_a_removal_that_did_nothing_is_noticed(dotdigital: DotdigitalWorld, capl
     assert dotdigital.emails(target) == set()
 
 
+def test_who_is_seen_in_the_list_after_a_removal_is_decided_anew(dotdigital: DotdigitalWorld) -> None:
+    """Somebody else put them in again meanwhile, say: the others have left all the same."""
+    target = dotdigital.make_list()
+    ann, bob, cid = seed(dotdigital, target.id, ANN, BOB, CID)
+    [held] = dotdigital.account.lists
+
+    def put_back(_: object) -> None:
+        held.add(cid, lifts_opt_out=False)
+
+    dotdigital.sandbox.faults.add(Fault(Action.HOOK_BEFORE, "get_contact", times=1, hook=put_back))
+    members = [by_email(ANN, ann), by_email(BOB, bob), by_email(CID, cid)]
+    report = dotdigital.service().remove(target, members)
+    assert statuses(report) == {ANN: Status.ACCEPTED, BOB: Status.ACCEPTED, CID: Status.RETRY}
+
+
 def test_a_failed_removal_decides_nothing(dotdigital: DotdigitalWorld) -> None:
     target = dotdigital.make_list()
     [ann] = seed(dotdigital, target.id, ANN)

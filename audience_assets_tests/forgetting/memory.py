@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from audience_assets.runtime import Runtime
 
 # Leases and figures move by themselves.
-NOT_PEOPLE = ("destination_list", "sync", "batch", "segment_run", "schema_version", "reconciliation")
+NOT_PEOPLE = ("destination_list", "sync", "batch", "segment_run", "insight", "schema_version", "reconciliation")
 
 
 def memory(runtime: Runtime) -> dict[str, list[tuple[Any, ...]]]:

@@ -210,9 +210,11 @@ def test_attributes_of_a_campaign_take_the_place_of_the_default_ones(shop: Path)
     assert load_project(shop).effective["win_back__lyon__socks__klaviyo"].mapping.fields == {"city": "city"}
     told = "attributes: {klaviyo: [{from: ltv, to: worth}, {from: campaign.group_name, to: campaignGroup}]}\nlaunch:"
     spoil(shop, FILE, "launch:", told)
-    mapping = load_project(shop).effective["win_back__lyon__socks__klaviyo"].mapping
-    assert mapping.fields == {"worth": "ltv", "campaignGroup": "campaign.group_name"}
-    assert mapping.identifiers == {"email": "email"}
+    effective = load_project(shop).effective["win_back__lyon__socks__klaviyo"]
+    assert effective.mapping.fields == {"worth": "ltv"}
+    assert effective.mapping.identifiers == {"email": "email"}
+    assert effective.constants == {"campaignGroup": "Socks"}
+    assert effective.origins["constants.campaignGroup"] == f"{FILE}:25"
 
 
 def test_every_file_carries_the_campaigns_name_and_no_group_shares_one(shop: Path) -> None:

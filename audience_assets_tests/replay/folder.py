@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
-URL, KEY, BASE_URL = "REPLAY_WAREHOUSE_URL", "REPLAY_KLAVIYO_KEY", "REPLAY_KLAVIYO_URL"
+from audience_assets_tests.replay.vendor import Vendors
+from audience_assets_tests.vendors import shop
+
+URL = "REPLAY_WAREHOUSE_URL"
 SEGMENTS = ("active", "big_spenders", "lapsed")
 
 PROJECT = f"""\
@@ -51,23 +56,36 @@ calculated_fields:
 """
 
 # On a real shop's worst day, the first after Christmas, 21 % leave; half a load takes half of everybody.
-DESTINATIONS = f"""\
-destinations:
-  klaviyo:
-    type: klaviyo
-    api_key: {{env: {KEY}}}
-    base_url: {{env: {BASE_URL}}}
-    settle_seconds: 0
-    default_activation:
-      service: klaviyo.subscription_list
-      list_name: "{{segment_label}}"
-      mapping:
-        identifiers: {{email: email}}
-      consent:
-        import_history: true
-        consent_at: {{email: first_order_at}}
-      guard: {{max_removed_percent: 25}}
+ACTIVATION = """\
+segment: {segment}
+destination: {destination}
+service: {service}
+list_name: "{{segment_label}}{suffix}"
+mapping:
+  identifiers: {{email: email}}
+guard: {{max_removed_percent: 25}}
 """
+CONSENT = """\
+consent:
+  import_history: true
+  consent_at: {email: first_order_at}
+"""
+
+
+class Delivery(NamedTuple):
+    """A segment's list at a service."""
+
+    service: str
+    segment: str
+
+    @property
+    def activation(self) -> str:
+        return f"{self.segment}_{self.destination}"
+
+    @property
+    def destination(self) -> str:
+        return self.service.replace(".", "_")
+
 
 ACTIVE = """\
 segment: active
@@ -107,13 +125,34 @@ where:
 """
 
 
-def write_project(root: Path) -> Path:
-    """Three segments and, for each, an activation of the same name."""
+def deliveries(services: Iterable[str]) -> list[Delivery]:
+    """Segment by segment."""
+    return [Delivery(service, segment) for segment in SEGMENTS for service in services]
+
+
+def write_project(root: Path, vendors: Vendors) -> Path:
+    """Three segments and, for each at each service, an activation."""
     for folder in ("segments", "activations"):
         (root / folder).mkdir(parents=True)
     (root / "project.yaml").write_text(PROJECT)
-    (root / "destinations.yaml").write_text(DESTINATIONS)
     for name, text in zip(SEGMENTS, (ACTIVE, BIG_SPENDERS, LAPSED), strict=True):
         (root / "segments" / f"{name}.yaml").write_text(text)
-        (root / "activations" / f"{name}.yaml").write_text(f"segment: {name}\ndestination: klaviyo\n")
+    lines = ["destinations:"]
+    for service, account in vendors.accounts.items():
+        lines.append(shop.destination(Delivery(service, "").destination, account, vendors.url(service)))
+    (root / "destinations.yaml").write_text("\n".join([*lines, ""]))
+    for delivery in deliveries(vendors.accounts):
+        spec = vendors.accounts[delivery.service].kind().services[delivery.service]
+        text = ACTIVATION.format(**delivery._asdict(), destination=delivery.destination, suffix=f" ({spec.title})")
+        path = root / "activations" / f"{delivery.activation}.yaml"
+        path.write_text(text + (CONSENT if spec.carries_consent else ""))
     return root
+
+
+def environment(vendors: Vendors) -> dict[str, str]:
+    """The vendors' secrets by variable."""
+    destinations = {
+        Delivery(service, "").destination: (account, vendors.url(service))
+        for service, account in vendors.accounts.items()
+    }
+    return shop.environment(destinations)

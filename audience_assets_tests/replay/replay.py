@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,11 +19,15 @@ from audience_assets.runtime import Runtime
 from audience_assets.sync import SyncReport, run_sync
 from audience_assets_tests.replay import folder
 from audience_assets_tests.replay.expected import Audiences, audiences, paid_lines
+from audience_assets_tests.replay.folder import SEGMENTS, Delivery, deliveries
 from audience_assets_tests.replay.retail import Retail, address, create_tables, load_days
-from audience_assets_tests.replay.vendor import KEY, Vendor, is_absent, is_objector, open_vendor
+from audience_assets_tests.replay.vendor import Vendors, is_absent, is_objector, open_vendors
+from audience_assets_tests.vendors.account import Objection
 
+KLAVIYO = "klaviyo.subscription_list"
 # A list's consent jobs are done before the next list is synced, and every night's syncs within the hour.
 BETWEEN_LISTS = timedelta(minutes=20)
+Reports = Mapping[Delivery, SyncReport]
 
 
 @dataclass(frozen=True)
@@ -31,10 +35,10 @@ class Day:
     """One trading day's outcome. `mismatches`: list -> addresses that are in it and should not be, or the reverse."""
 
     number: int
-    reports: dict[str, SyncReport]
-    mismatches: dict[str, set[str]]
+    reports: Reports
+    mismatches: Mapping[Delivery, set[str]]
     wanted: Audiences
-    calls: int  # vendor calls of the three syncs
+    calls: int  # vendor calls of the syncs
     seconds: float  # loading, segments and syncs; not the comparison
 
     @property
@@ -44,14 +48,16 @@ class Day:
 
 @dataclass
 class Replay:
-    """One warehouse and one vendor account. Days are played in order; `objection_day` is when the objectors object."""
+    """One warehouse and accounts at vendors. Days are played in order; on `objection_day` the objectors object."""
 
     runtime: Runtime
-    vendor: Vendor
+    vendors: Vendors
     retail: Retail
     objection_day: int
     paid: pd.DataFrame = field(init=False)
-    _held: dict[str, set[int]] = field(default_factory=lambda: {name: set() for name in folder.SEGMENTS})
+    # Who should be in each list, and who was when they objected.
+    _held: dict[Delivery, set[int]] = field(default_factory=dict)
+    _gone: dict[Delivery, set[int]] = field(default_factory=dict)
     _loaded: int = -1
 
     def __post_init__(self) -> None:
@@ -68,23 +74,27 @@ class Replay:
         """Load a day, deliver its lists after its end, and compare them."""
         started = time.perf_counter()
         self.load(day)
-        self.vendor.wait_until(self.retail.end_of(day))
+        self.vendors.wait_until(self.retail.end_of(day))
         calls = self.calls
         reports = self.deliver(day)
         seconds, calls = time.perf_counter() - started, self.calls - calls
         wanted = audiences(self.paid, self.retail, day)
         mismatches = self.compare(wanted, reports, day)
         if day == self.objection_day:
-            self.vendor.object(self.retail)
+            self.vendors.object(self.retail)
+            self._gone = {delivery: set(filter(is_objector, held)) for delivery, held in self._held.items()}
         return Day(day, reports, mismatches, wanted, calls, seconds)
 
-    def deliver(self, day: int) -> dict[str, SyncReport]:
-        as_of = self.retail.end_of(day)
+    def deliver(self, day: int) -> Reports:
+        partition = f"{self.retail.days[day]:%Y-%m-%d}"
         reports = {}
-        for name in folder.SEGMENTS:
-            self.refresh(name, day)
-            reports[name] = run_sync(self.runtime, name, as_of=as_of, partition=f"{self.retail.days[day]:%Y-%m-%d}")
-            self.vendor.clock.advance(BETWEEN_LISTS.total_seconds())
+        for segment in SEGMENTS:
+            self.refresh(segment, day)
+            for service in self.vendors.accounts:
+                delivery = Delivery(service, segment)
+                as_of = self.retail.end_of(day)
+                reports[delivery] = run_sync(self.runtime, delivery.activation, as_of=as_of, partition=partition)
+            self.vendors.clock.advance(BETWEEN_LISTS.total_seconds())
         return reports
 
     def refresh(self, segment: str, day: int) -> None:
@@ -93,33 +103,54 @@ class Replay:
 
     @property
     def calls(self) -> int:
-        """Requests the vendor has seen, ours that read lists back included."""
-        return sum(self.vendor.sandbox.requests.counts().values())
+        """Requests the vendors have seen, ours that read lists back included."""
+        return sum(self.vendors.sandbox.requests.counts().values())
 
-    def compare(self, wanted: Audiences, reports: Mapping[str, SyncReport], day: int) -> dict[str, set[str]]:
+    def compare(self, wanted: Audiences, reports: Reports, day: int) -> dict[Delivery, set[str]]:
         """Read every list back; list -> addresses that are in it and should not be, or the reverse."""
-        found = {name: self._compare(name, reports[name], customers, day) for name, customers in wanted.items()}
-        return {name: addresses for name, addresses in found.items() if addresses}
+        found = {
+            delivery: self._compare(delivery, reports[delivery], wanted[delivery.segment], day)
+            for delivery in deliveries(self.vendors.accounts)
+        }
+        return {delivery: addresses for delivery, addresses in found.items() if addresses}
 
-    def _compare(self, name: str, report: SyncReport, wanted: set[int], day: int) -> set[str]:
-        refused = {customer for customer in wanted if self._may_not_enter(customer, day)}
-        expected = {each for each in wanted if not is_absent(each)} - (refused - self._held[name])
-        self._held[name] = expected
-        found = self.vendor.members(report.list_id) if report.list_id else set()
+    def _compare(self, delivery: Delivery, report: SyncReport, wanted: set[int], day: int) -> set[str]:
+        self._held[delivery] = expected = self._expected(delivery, wanted, day)
+        found = self.vendors.members(delivery.service, report.list_id) if report.list_id else set()
         return found ^ {address(customer) for customer in expected}
 
+    def _expected(self, delivery: Delivery, wanted: set[int], day: int) -> set[int]:
+        """Of the wanted, whom this vendor's list can hold."""
+        account = self.vendors.accounts[delivery.service]
+        creates = account.kind().services[delivery.service].creates_contacts
+        able = {customer for customer in wanted if creates or not is_absent(customer)}
+        match account.objection:
+            case Objection.NOTHING:
+                return able
+            case Objection.ENDS:
+                return able - self._gone.get(delivery, set())
+            case Objection.BARS:
+                refused = {customer for customer in able if self._may_not_enter(customer, day)}
+                return able - (refused - self._held.get(delivery, set()))
+
     def _may_not_enter(self, customer: int, day: int) -> bool:
-        """Opted out at Klaviyo since they gave the consent we know of; whoever is in a list stays until they leave."""
+        """Opted out at the vendor since they gave the consent we know of."""
         return is_objector(customer) and day > self.objection_day >= self._first_order[customer]
 
 
 @contextmanager
-def open_replay(retail: Retail, url: str, root: Path, *, objection_day: int) -> Iterator[Replay]:
-    """A project folder in `root` over the empty warehouse at `url`, and a vendor; the environment leads to both."""
-    with open_vendor(retail) as vendor:
+def open_replay(
+    retail: Retail, url: str, root: Path, *, objection_day: int, services: Sequence[str] = (KLAVIYO,)
+) -> Iterator[Replay]:
+    """A project folder in `root` over the empty warehouse at `url`, and vendors; the environment leads to them."""
+    with open_vendors(retail, services) as vendors:
         if database := sa.make_url(url).database if url.startswith("sqlite") else None:
             Path(database).touch()
-        environment = {folder.URL: url, folder.KEY: KEY, folder.BASE_URL: vendor.sandbox.url}
-        with patch.dict(os.environ, environment), Runtime.open(folder.write_project(root)) as runtime:
-            runtime.now = vendor.now
-            yield Replay(runtime, vendor, retail, objection_day)
+        environment = {folder.URL: url, **folder.environment(vendors)}
+        project = folder.write_project(root, vendors)
+        with (
+            patch.dict(os.environ, environment),
+            Runtime.open(project, destinations=vendors.destinations()) as runtime,
+        ):
+            runtime.now = vendors.now
+            yield Replay(runtime, vendors, retail, objection_day)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from audience_assets_tests.replay.replay import Replay, open_replay
+from audience_assets_tests.replay.replay import KLAVIYO, Replay, open_replay
 from audience_assets_tests.replay.retail import Retail, address
+from audience_assets_tests.vendors import klaviyo
 
 FIRST = datetime(2011, 1, 3, 12)
 # After the order, after a month's silence, after three months' silence, after the next order.
@@ -51,7 +52,11 @@ def replay(sqlite: str, tmp_path: Path) -> Iterator[Replay]:
 def lists_of_ann(replay: Replay, day: int) -> set[str]:
     """Play the day; the lists that hold her at its end."""
     reports = replay.play(day).reports
-    return {name for name, r in reports.items() if r.list_id and address(ANN) in replay.vendor.members(r.list_id)}
+    return {
+        delivery.segment
+        for delivery, report in reports.items()
+        if report.list_id and address(ANN) in replay.vendors.members(KLAVIYO, report.list_id)
+    }
 
 
 def test_who_left_two_lists_may_come_back_to_both(replay: Replay) -> None:
@@ -59,7 +64,9 @@ def test_who_left_two_lists_may_come_back_to_both(replay: Replay) -> None:
     assert lists_of_ann(replay, SILENT) == {"big_spenders"}
     assert lists_of_ann(replay, QUIET) == set()
     assert lists_of_ann(replay, BACK) == {"active", "big_spenders"}
-    consent = replay.vendor.account.consent(address(ANN))
+    account = replay.vendors.accounts[KLAVIYO]
+    assert isinstance(account, klaviyo.SubscriptionList)
+    consent = account.account.consent(address(ANN))
     assert consent is not None
     assert consent.status == "SUBSCRIBED"
 
@@ -69,6 +76,6 @@ def test_who_opted_out_in_between_does_not_come_back(replay: Replay, objects_aft
     for day in (ORDERED, SILENT, QUIET):
         replay.play(day)
         if day == objects_after:
-            replay.vendor.clock.advance(3600)
-            replay.vendor.account.opt_out(address(ANN))
+            replay.vendors.clock.advance(3600)
+            replay.vendors.accounts[KLAVIYO].opt_out(address(ANN))
     assert lists_of_ann(replay, BACK) == set()

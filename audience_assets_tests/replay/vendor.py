@@ -1,37 +1,41 @@
-"""The shop's Klaviyo account: who is known there, who objects, and its lists as anybody reads them over HTTP."""
+"""The shop's accounts at vendors: who is known there, who objects, and their lists as anybody reads them over HTTP."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import requests
 
+from audience_assets.destinations.base import DestinationType
+from audience_assets.destinations.limits import MemorySlotLog, SlidingLimiter
 from audience_assets.sandbox import Sandbox, VirtualClock
-from audience_assets.sandbox.klaviyo import KlaviyoAccount, KlaviyoSandbox
 from audience_assets_tests.replay.retail import Retail, address
+from audience_assets_tests.vendors.account import VendorAccount
+from audience_assets_tests.vendors.every import SERVICES
+from audience_assets_tests.vendors.limits import limited_by
 
-KEY = "pk_replay_0123456789"
+ACCOUNT = "online_retail"
 
 
 def is_absent(customer: int) -> bool:
-    """One in fifty is unknown to Klaviyo."""
+    """One in fifty is unknown to the vendors."""
     return customer % 50 == 7
 
 
 def is_objector(customer: int) -> bool:
-    """One in fifty opts out at Klaviyo one day."""
+    """One in fifty opts out at the vendors one day."""
     return customer % 50 == 13
 
 
 @dataclass(frozen=True)
-class Vendor:
-    """`clock` is the vendor's and the engine's: days pass without sleeping."""
+class Vendors:
+    """An account for each service. `clock` is the vendors' and the engine's: days pass without sleeping."""
 
     sandbox: Sandbox
-    account: KlaviyoAccount
+    accounts: Mapping[str, VendorAccount]
     clock: VirtualClock
     session: requests.Session
 
@@ -42,34 +46,45 @@ class Vendor:
         self.clock.advance(moment.timestamp() - self.clock.now())
 
     def object(self, retail: Retail) -> None:
-        """Every objector uses the unsubscribe link in a mail, now."""
-        for customer in retail.customers:
-            if is_objector(customer):
-                self.account.opt_out(address(customer))
+        """Every objector uses the unsubscribe link in a mail of each vendor, now."""
+        for account in self.accounts.values():
+            for customer in retail.customers:
+                if is_objector(customer):
+                    account.opt_out(address(customer))
 
-    def members(self, list_id: str) -> set[str]:
-        """E-mail addresses of a list, page by page."""
-        first = f"{self.sandbox.url}/api/lists/{list_id}/profiles?page%5Bsize%5D=100&fields%5Bprofile%5D=email"
-        following: str | None = first
-        found: list[str] = []
-        while following:
-            answer = self.session.get(following, timeout=60)
-            answer.raise_for_status()
-            page = answer.json()
-            found += [profile["attributes"]["email"] for profile in page["data"]]
-            following = page["links"]["next"]
+    def url(self, service: str) -> str:
+        return self.sandbox.url_of(self.accounts[service].kind().name)
+
+    def members(self, service: str, list_id: str) -> set[str]:
+        """E-mail addresses of a list."""
+        found = self.accounts[service].read(self.session, self.url(service), list_id)
         assert len(found) == len(set(found))
         return set(found)
 
+    def destinations(self) -> Mapping[str, DestinationType]:
+        """The vendors with our limiter on the common clock."""
+        log = MemorySlotLog(self.clock.now)
+        kinds = {account.kind().name: account.kind() for account in self.accounts.values()}
+
+        def timed(kind: DestinationType) -> DestinationType:
+            return limited_by(
+                kind,
+                lambda connection: SlidingLimiter(log, kind.account(connection.settings), sleep=self._wait),
+            )
+
+        return {name: timed(kind) for name, kind in kinds.items()}
+
+    def _wait(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
 
 @contextmanager
-def open_vendor(retail: Retail) -> Iterator[Vendor]:
-    """A Klaviyo without rate limits, on the eve of the first day, that knows all customers-to-be but the absent."""
+def open_vendors(retail: Retail, services: Sequence[str]) -> Iterator[Vendors]:
+    """Vendors without rate limits, on the eve of the first day, that know all customers-to-be but the absent."""
     clock = VirtualClock(retail.days[0].replace(tzinfo=UTC))
-    klaviyo = KlaviyoSandbox(rate_limits=False)
-    account = klaviyo.account("online_retail", key=KEY)
-    account.add_profiles({"email": address(each)} for each in retail.customers if not is_absent(each))
-    with Sandbox([klaviyo], clock=clock) as sandbox, requests.Session() as session:
-        session.headers["Authorization"] = f"Klaviyo-API-Key {KEY}"
-        session.headers["revision"] = "2026-07-15"
-        yield Vendor(sandbox, account, clock, session)
+    twins = {SERVICES[name].kind().name: SERVICES[name].twin() for name in services}
+    with Sandbox(list(twins.values()), clock=clock) as sandbox, requests.Session() as session:
+        accounts = {name: SERVICES[name].open(sandbox, ACCOUNT) for name in services}
+        for account in accounts.values():
+            account.know(address(each) for each in retail.customers if not is_absent(each))
+        yield Vendors(sandbox, accounts, clock, session)

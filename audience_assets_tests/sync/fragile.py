@@ -3,99 +3,33 @@
 from __future__ import annotations
 
 import itertools
-import socket
-import threading
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from audience_assets.destinations.base import Connection, DestinationType, Endpoint, ListRef, Member, Operation, Report
+from audience_assets.destinations.base import DestinationType, Operation
 from audience_assets.destinations.klaviyo import KLAVIYO
 from audience_assets.destinations.klaviyo.subscription_list import SUBSCRIPTION_LIST, SubscriptionList
 from audience_assets.destinations.limits import MemorySlotLog, SlidingLimiter
 from audience_assets.runtime import Runtime
-from audience_assets.sandbox import Sandbox, VirtualClock
+from audience_assets.sandbox import Sandbox
 from audience_assets.sandbox.klaviyo import KlaviyoAccount
 from audience_assets.sync import SyncReport, run_sync
 from audience_assets.warehouse.engine import open_warehouse
 from audience_assets_tests.sync.klaviyo_list import ACTIVATION, make_runtime
+from audience_assets_tests.sync.mortal import (
+    Fate,
+    Killed,
+    MortalLimiter,
+    TickingClock,
+    bury,
+    one_at_a_time,
+    unsafe_but_fast,
+)
 
 _accounts = itertools.count(1)
-# No process has this number: Linux gives at most 4194304.
-DEAD_PROCESS = 4_194_305
-
-
-class TickingClock(VirtualClock):
-    """Moves on by a millisecond at each look, so that no two moments are the same."""
-
-    def now(self) -> float:
-        return self.advance(0.001)
-
-    def moment(self) -> datetime:
-        return datetime.fromtimestamp(self.now(), UTC)
-
-
-class Killed(BaseException):
-    """The process is gone: nothing catches this."""
-
-
-class Fate:
-    """Ends the process at its n-th step: an SQL statement, a commit or a vendor call. It does nothing afterwards."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._left: int | None = None
-        self.dead = False
-
-    def strike_after(self, steps: int) -> None:
-        self._left = steps
-
-    def step(self, *_: Any) -> None:
-        with self._lock:
-            if self._left is not None:
-                self._left -= 1
-                self.dead = self.dead or self._left <= 0
-            if self.dead:
-                raise Killed
-
-
-@dataclass(frozen=True)
-class MortalLimiter:
-    """Lets calls through at once on the test's clock, until the process has ended."""
-
-    inner: SlidingLimiter
-    fate: Fate
-
-    def acquire(self, endpoint: Endpoint) -> None:
-        self.fate.step()
-        self.inner.acquire(endpoint)
-
-    def hold(self, endpoint: Endpoint, seconds: float) -> None:
-        self.inner.hold(endpoint, seconds)
-
-
-class OneAtATime(SubscriptionList):
-    """Batches one after the other, so that a failing example fails again."""
-
-    def __init__(self, connection: Connection) -> None:
-        super().__init__(connection)
-        self._turn = threading.Lock()
-
-    def add(self, target: ListRef, members: Sequence[Member]) -> Report:
-        with self._turn:
-            return super().add(target, members)
-
-    def update(self, target: ListRef, members: Sequence[Member]) -> Report:
-        with self._turn:
-            return super().update(target, members)
-
-    def remove(self, target: ListRef, members: Sequence[Member]) -> Report:
-        with self._turn:
-            return super().remove(target, members)
 
 
 def small_batches(limiter: MortalLimiter) -> DestinationType:
@@ -103,7 +37,7 @@ def small_batches(limiter: MortalLimiter) -> DestinationType:
     spec = replace(
         SUBSCRIPTION_LIST,
         batch_sizes={Operation.ADD: 3, Operation.UPDATE: 2, Operation.REMOVE: 2},
-        connect=lambda connection: OneAtATime(replace(connection, limiter=limiter)),
+        connect=lambda connection: one_at_a_time(SubscriptionList(replace(connection, limiter=limiter))),
     )
     return replace(KLAVIYO, services={spec.name: spec})
 
@@ -131,17 +65,15 @@ class FragileList:
 
     def _open(self) -> sa.Engine:
         engine = open_warehouse(f"sqlite:///{self.folder / 'warehouse.db'}")
-        # Nothing here outlives the test, let alone the machine.
-        sa.event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+        unsafe_but_fast(engine)
         return engine
 
     def _start(self) -> None:
         """A new process: nothing of the old one but what it had committed."""
         self.fate = Fate()
         engine = self._open()
-        for moment in ("before_cursor_execute", "commit"):
-            sa.event.listen(engine, moment, self.fate.step)
-        limiter = SlidingLimiter(MemorySlotLog(self.clock.now), "fragile", sleep=self._wait)
+        self.fate.watch(engine)
+        limiter = SlidingLimiter(MemorySlotLog(self.clock.now), "fragile", sleep=self.clock.sleep)
         self.runtime = make_runtime(
             self.folder,
             engine,
@@ -152,9 +84,6 @@ class FragileList:
             destinations={"klaviyo": small_batches(MortalLimiter(limiter, self.fate))},
             now=self.clock.moment,
         )
-
-    def _wait(self, seconds: float) -> None:
-        self.clock.advance(seconds)
 
     def sync(self) -> SyncReport:
         return run_sync(self.runtime, ACTIVATION, as_of=self.clock.moment())
@@ -168,16 +97,8 @@ class FragileList:
             pass
         finally:
             self.runtime.close()
-            self._bury()
+            bury(self.engine, self.runtime.state)
             self._start()
-
-    def _bury(self) -> None:
-        """The lease of a killed process names one that is gone."""
-        registry = self.runtime.state.destination_list
-        owner = f"{socket.gethostname()}|{DEAD_PROCESS}|killed"
-        with self.engine.begin() as connection:
-            held = registry.c.lease_owner.is_not(None)
-            connection.execute(registry.update().where(held).values(lease_owner=owner))
 
     def rows(self, table: sa.Table | sa.TableClause) -> list[dict[str, Any]]:
         with self.engine.begin() as connection:

@@ -1,14 +1,16 @@
-"""The entry point of a process that is killed in the middle of a sync."""
+"""The entry points of processes that are killed in the middle of a sync."""
 
 from __future__ import annotations
 
 import os
 import signal
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from audience_assets.runtime import Runtime
 from audience_assets.sync import run_sync
 from audience_assets.warehouse.engine import open_warehouse
 from audience_assets_tests.sync.vendor import now
@@ -21,6 +23,22 @@ def sync_until(folder: str, url: str, statement: int, *, consent: bool = False, 
     With `naming` only statements that name this table count.
     """
     engine = open_warehouse(url)
+    _die_at(engine, statement, naming)
+    run_sync(make_runtime(Path(folder), engine, guard=OPEN_GUARD, consent=consent), "vips", as_of=now())
+
+
+def sync_project_until(
+    folder: str, url: str, environment: dict[str, str], activation: str, moment: datetime, statement: int
+) -> None:
+    """The same at a moment of the vendor's, with a project declared in a folder and its secrets in the environment."""
+    os.environ.update(environment)
+    with Runtime.open(folder, url=url) as runtime:
+        runtime.now = lambda: moment
+        _die_at(runtime.engine, statement)
+        run_sync(runtime, activation, as_of=moment)
+
+
+def _die_at(engine: sa.Engine, statement: int, naming: str = "") -> None:
     executed = 0
 
     def count(_connection: Any, _cursor: Any = None, text: str = "", *_: Any) -> None:
@@ -31,4 +49,3 @@ def sync_until(folder: str, url: str, statement: int, *, consent: bool = False, 
 
     sa.event.listen(engine, "before_cursor_execute", count)
     sa.event.listen(engine, "commit", count)
-    run_sync(make_runtime(Path(folder), engine, guard=OPEN_GUARD, consent=consent), "vips", as_of=now())

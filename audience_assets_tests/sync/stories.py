@@ -25,8 +25,8 @@ from audience_assets.sync import (
 )
 from audience_assets.sync.lease import hold_lease
 from audience_assets_tests.sync.declared import GUEST_CHOICES, GUESTS, PURCHASES, open_bakery
-from audience_assets_tests.sync.fragile import DEAD_PROCESS, Killed
 from audience_assets_tests.sync.live_list import live_lists
+from audience_assets_tests.sync.mortal import DEAD_PROCESS, Killed
 from audience_assets_tests.sync.vendor import PlainVendor, now, plain_destination
 from audience_assets_tests.sync.world import Person, World, make_world
 

@@ -97,3 +97,74 @@ def test_a_changed_address_moves_the_member(make_shop: MakeShop) -> None:
     shop.move(1, "new@shop-customers.com")
     shop.sync()
     assert shop.listed() == {"new@shop-customers.com", emails[2]}
+
+
+# -- attributes, from another table than the segment's ----------------------------------------------------------------
+
+SOURCE = """\
+    default_attributes:
+      model: merged_customers
+      identifiers: {phone: phone}
+      fields: {first_name: first_name, location.city: city, tier: tier}
+"""
+ANN = {"id": 1, "email": "ann@shop-customers.com", "phone": "+12025550101", "first_name": "Ann", "tier": "gold"}
+BOB = {"id": 2, "email": "bob@shop-customers.com", "city": "Oslo"}
+
+
+def test_the_default_source_is_joined_by_the_key(make_shop: MakeShop) -> None:
+    shop = make_shop(defaults=SOURCE)
+    shop.people(ANN, BOB)
+    shop.vips([1, 2])
+    assert shop.sync().added == 2
+    assert shop.profile("ann@shop-customers.com") == {
+        "phone_number": "+12025550101",
+        "first_name": "Ann",
+        "properties": {"tier": "gold"},
+    }
+    assert shop.profile("bob@shop-customers.com") == {"phone_number": None, "location": {"city": "Oslo"}}
+
+
+def test_changed_attributes_reach_members_who_stay(make_shop: MakeShop) -> None:
+    shop = make_shop(defaults=SOURCE)
+    shop.people(ANN, BOB)
+    shop.vips([1, 2])
+    shop.sync()
+    imported = shop.calls("bulk_import_profiles")
+    shop.change(1, first_name="Anna", tier=None, city="Bergen")
+    report = shop.sync()
+    assert (report.updated, report.added, report.removed) == (1, 0, 0)
+    found = shop.profile("ann@shop-customers.com")
+    assert (found["first_name"], found["location"]["city"]) == ("Anna", "Bergen")
+    assert "tier" not in found["properties"]
+    assert shop.calls("bulk_import_profiles") == imported + 1
+    assert shop.sync().state == "unchanged"
+
+
+def test_an_activation_maps_more_and_otherwise(make_shop: MakeShop) -> None:
+    more = "mapping: {identifiers: {email: email}, fields: {first_name: email, level: merged_customers.tier}}\n"
+    shop = make_shop(more, SOURCE)
+    shop.people(ANN)
+    shop.vips([1])
+    shop.sync()
+    found = shop.profile("ann@shop-customers.com")
+    assert found["first_name"] == "ann@shop-customers.com"
+    assert found["properties"] == {"tier": "gold", "level": "gold"}
+    effective = shop.runtime.project.effective["vips"]
+    assert effective.mapping.fields["tier"] == "merged_customers.tier"
+    assert effective.origins["mapping.fields.tier"] == "destinations.yaml:15"
+    assert effective.origins["mapping.fields.first_name"] == "activations/vips.yaml:5"
+
+
+def test_people_may_be_known_by_another_tables_address(make_shop: MakeShop) -> None:
+    """The identifier itself is of the other table: planning, counting and reconciling join it."""
+    shop = make_shop("", "    default_attributes: {model: merged_customers, identifiers: {email: city}}\n")
+    shop.people(ANN | {"city": "Ann@Work.shop-customers.com"}, BOB | {"city": None}, {"id": 3, "email": "x"})
+    shop.vips([1, 2, 3])
+    report = shop.sync()
+    assert (report.added, report.counts.unidentified) == (1, 2)
+    assert shop.listed() == {"ann@work.shop-customers.com"}
+    shop.change(2, city="ann@work.shop-customers.com")
+    shop.vips([2, 3])
+    assert shop.sync().counts.remove == 0
+    assert shop.listed() == {"ann@work.shop-customers.com"}
+    assert (shop.reconcile().in_both, shop.plan().counts.duplicates) == (1, 0)

@@ -29,8 +29,9 @@ from audience_assets.destinations.base import DestinationError
 from audience_assets.destinations.klaviyo.resubscribe import OWN_OPT_OUT_SPAN
 from audience_assets.sandbox import Action, Fault, Sandbox
 from audience_assets.sandbox.klaviyo import KlaviyoSandbox, KlaviyoSwitches
-from audience_assets_tests.sync.fragile import FragileList, TickingClock
+from audience_assets_tests.sync.fragile import FragileList
 from audience_assets_tests.sync.klaviyo_list import CONSENTS, LIST_NAME, USERS
+from audience_assets_tests.sync.mortal import TickingClock
 from audience_assets_tests.sync.verdicts import CHANNELS, Person, Verdicts
 
 USER_KEYS = st.integers(1, 5)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import click
-from rich.table import Table
 
-from audience_assets.audiences.insights import SegmentInsights, segment_insights
+from audience_assets.audiences.insight_values import SegmentInsights, small_counts
+from audience_assets.audiences.insights import segment_insights
+from audience_assets.audiences.trend import TrendPoint, record_insights, segment_trend
 from audience_assets.cli.declare import declare
+from audience_assets.cli.insight_tables import insight_tables
 from audience_assets.cli.names import known
 from audience_assets.cli.refreshing import refresh
 from audience_assets.cli.session import Session
-from audience_assets.cli.words import table
+from audience_assets.cli.words import too_few
 from audience_assets.project.describe import describe
+from audience_assets.project.needs import audience_needs
 from audience_assets.project.project import Project
 
 
@@ -25,20 +28,26 @@ from audience_assets.project.project import Project
     click.option("--refresh/--no-refresh", "fresh", default=True, help="Compute the segment first. On by default."),
 )
 def command(session: Session, segment: str, fresh: bool) -> None:
-    """Show SEGMENT's size and share, whom each channel reaches, its value, the waterfall of its conditions, and how
-    it differs from everybody."""
+    """Show SEGMENT's size and share, whom each channel and list reaches, what its members buy, the waterfall of its
+    conditions, how it differs from everybody, and how it went."""
     with session.runtime() as runtime:
-        project = runtime.project
+        project, engine, state = runtime.project, runtime.engine, runtime.state
         known(segment, "segment", project.segments)
         as_of = session.now
         if fresh:
             refresh(session, runtime, [segment], as_of)
         with session.err.status(f"looking at {segment}"):
-            found = segment_insights(runtime.engine, runtime.state, project, segment, as_of)
+            needs = audience_needs(project, segment, runtime.destinations)
+            found = segment_insights(engine, state, project, segment, as_of, needs)
+            record_insights(engine, state, found)
+            trend = segment_trend(engine, state, segment)
+    small = small_counts(found, project.settings.insights.privacy_floor)
     if session.as_json:
-        session.answer(_plain(found, project))
-    else:
-        session.say(*_tables(found, project))
+        session.answer({**_plain(found, project), "trend": _trend(trend), "below_privacy_floor": small})
+        return
+    session.say(*insight_tables(found, trend, project))
+    if small:
+        session.err.print(too_few(small, project.settings.insights.privacy_floor), markup=False, soft_wrap=True)
 
 
 def _plain(found: SegmentInsights, project: Project) -> dict[str, Any]:
@@ -46,6 +55,7 @@ def _plain(found: SegmentInsights, project: Project) -> dict[str, Any]:
         {"condition": describe(step.condition, project), "alone": step.alone, "remaining": step.remaining}
         for step in found.waterfall
     ]
+    revenue = found.revenue
     return {
         "segment": found.segment,
         "as_of": found.as_of,
@@ -55,51 +65,16 @@ def _plain(found: SegmentInsights, project: Project) -> dict[str, Any]:
         "active": found.active,
         "reach": {channel: asdict(reach) for channel, reach in found.reach.items()},
         "any_channel": found.any_channel,
+        "lists": {name: asdict(reach) for name, reach in found.lists.items()},
         "value": asdict(found.value) if found.value else None,
+        "revenue": {**asdict(revenue), **revenue.ratios} if revenue else None,
         "waterfall": steps,
-        "breakdowns": {name: [asdict(share) for share in shares] for name, shares in found.breakdowns.items()},
+        "breakdowns": {
+            name: [{**asdict(share), "index": share.index} for share in shares]
+            for name, shares in found.breakdowns.items()
+        },
     }
 
 
-def _tables(found: SegmentInsights, project: Project) -> Iterator[str | Table]:
-    yield f"{found.segment}: {found.size:,} of {found.users:,} users ({found.share:.1%}){_active(found)}"
-    if found.reach:
-        yield _reach(found)
-    if found.value:
-        value = found.value
-        points = ", ".join(f"p{point} {amount:,.2f}" for point, amount in value.percentiles.items())
-        yield f"value: {value.total:,.2f} in all, {value.per_member:,.2f} a member; {value.spenders:,} spent: {points}"
-    if found.waterfall:
-        cells = [
-            (describe(step.condition, project), f"{step.alone:,}", f"{step.remaining:,}") for step in found.waterfall
-        ]
-        yield table("waterfall", ("condition", "alone", "with all above"), cells, numbers="alone, with all above")
-    for name in found.breakdowns:
-        yield _breakdown(found, name)
-
-
-def _active(found: SegmentInsights) -> str:
-    return "" if found.active is None else f", {found.active:,} of them active"
-
-
-def _reach(found: SegmentInsights) -> Table:
-    cells = [
-        (channel, f"{reach.identified:,}", f"{reach.valid:,}", f"{reach.consented:,}")
-        for channel, reach in found.reach.items()
-    ]
-    if found.any_channel is not None:
-        cells.append(("any", "", "", f"{found.any_channel:,}"))
-    columns = ("channel", "have an address", "a valid one", "and opted in")
-    return table("reach", columns, cells, numbers=", ".join(columns[1:]))
-
-
-def _breakdown(found: SegmentInsights, name: str) -> Table:
-    """Each value's share of the members beside its share of everybody; 1.0 is as common as elsewhere."""
-    cells = []
-    for share in found.breakdowns[name]:
-        here = share.members / found.size if found.size else 0.0
-        everywhere = share.users / found.users if found.users else 0.0
-        index = f"{here / everywhere:.2f}" if everywhere else "-"
-        cells.append((share.label, f"{share.members:,}", f"{here:.1%}", f"{everywhere:.1%}", index))
-    columns = (name, "members", "share", "of everybody", "index")
-    return table(None, columns, cells, numbers=", ".join(columns[1:]))
+def _trend(points: Sequence[TrendPoint]) -> list[dict[str, Any]]:
+    return [{**asdict(point), "turnover": point.turnover} for point in points]

@@ -112,14 +112,12 @@ class Leaving:
 
     def _remove(self, rows: Sequence[Row]) -> None:
         for result in deliver_rows(rows, self._send, at_most=REMOVAL_SIZE):
-            if result.refusal is not None or result.answer:
-                # A refusal of one alone: Dotdigital does not know the contact, so there is nothing to remove.
-                result.row.settle(Status.ACCEPTED)
-            else:
-                result.row.settle(Status.RETRY)
+            left = result.answer is not None and result.row.contact_id not in result.answer
+            # A refusal of one alone: Dotdigital does not know the contact, so there is nothing to remove.
+            result.row.settle(Status.ACCEPTED if left or result.refusal is not None else Status.RETRY)
 
-    def _send(self, rows: Sequence[Row]) -> bool:
-        """Whether the contacts are off the list."""
+    def _send(self, rows: Sequence[Row]) -> frozenset[int]:
+        """The contacts that are still in the list, as far as a look at some tells."""
         ids = sorted({row.contact_id for row in rows if row.contact_id is not None})
         try:
             job = self.client.remove(self.target.id, ids)
@@ -131,12 +129,11 @@ class Leaving:
         if status != COMPLETED:
             raise Unavailable("Dotdigital's removal failed.")
         sample = {ids[0], ids[-1]}
-        if all(self._is_listed(contact_id) for contact_id in sample):
-            _log.warning(
-                "Dotdigital completed a removal, and its people are still in the list; the next sync repeats it."
-            )
-            return False
-        return True
+        seen = frozenset(contact_id for contact_id in sample if self._is_listed(contact_id))
+        if seen < sample:
+            return seen
+        _log.warning("Dotdigital completed a removal, and its people are still in the list; the next sync repeats it.")
+        return frozenset(ids)
 
     def _is_listed(self, contact_id: int) -> bool:
         contact = self.client.contact("contactId", str(contact_id))

@@ -1,0 +1,15 @@
+"""All services that take e-mail addresses. A new one is one line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from audience_assets_tests.vendors import dotdigital, emarsys, iterable, klaviyo
+from audience_assets_tests.vendors.account import VendorAccount
+
+SERVICES: Mapping[str, type[VendorAccount]] = {
+    each.service: each
+    for each in (klaviyo.SubscriptionList, iterable.ContactList, emarsys.ContactList, dotdigital.ContactList)
+}
+# Whose lists say nothing of consent; the others have histories of their own.
+CONTACT_LISTS = [name for name in SERVICES if name != klaviyo.SubscriptionList.service]
