@@ -86,9 +86,7 @@ class SyncReport:
     rejections: list[RejectionCount] = field(default_factory=list)
     list_facts: Mapping[str, str] = field(default_factory=dict)
     segment_version: str | None = None
-    overruled: list[str] = field(
-        default_factory=list
-    )  # what guards said of a plan that was approved
+    overruled: list[str] = field(default_factory=list)  # what guards said of a plan that was approved
     recovered: int = 0  # members whose fate an interrupted sync had left open
 
     def as_dict(self) -> dict[str, Any]:
