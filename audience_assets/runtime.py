@@ -92,6 +92,8 @@ class Runtime:
                 limiter=self._limiter(kind.account(settings)),
                 now=self.now,
                 mapped=self._mapped(effective),
+                activation=effective.name,
+                list_name=effective.list_name,
             )
         )
 

@@ -23,6 +23,8 @@ class Cost:
     wall: float = 0.0
     cpu: float = 0.0
     peak_mb: float = 0.0
+    # Of the whole process at its peak.
+    resident_mb: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.wall:8.2f} s wall {self.cpu:8.2f} s CPU {self.peak_mb:8.0f} MB"
@@ -51,7 +53,8 @@ def measured(server: int | None = None) -> Iterator[Cost]:
     yield cost
     cost.wall = time.perf_counter() - wall
     cost.cpu = _cpu("self") - cpu + (_cpu(server) - cpu_server if server else 0.0)
-    cost.peak_mb = _status("VmHWM:") - base
+    cost.resident_mb = _status("VmHWM:")
+    cost.peak_mb = cost.resident_mb - base
 
 
 def apart(work: Callable[Parameters, Result], /, *arguments: Parameters.args, **options: Parameters.kwargs) -> Result:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from audience_assets.assets.campaign_results import build_campaign_results, results_schedules
 from audience_assets.assets.campaign_schedules import build_campaign_schedules
 from audience_assets.assets.campaigns import build_campaign
 from audience_assets.assets.console import console
@@ -48,14 +49,16 @@ def build_definitions(
     statements = Statements(project)
     segments = [build_segment(project, each, statements.of(name)) for name, each in project.segments.items()]
     campaigns = [build_campaign(project, name, statements.of_campaign(name)) for name in project.campaigns]
+    results = build_campaign_results(project)
     lists = [build_list(statements, each, days, retries) for each in project.effective.values()]
     return dg.Definitions(
-        assets=[*build_sources(project), *segments, *build_insights(project), *campaigns, *lists],
+        assets=[*build_sources(project), *segments, *build_insights(project), *campaigns, *results, *lists],
         jobs=build_reconciliations(project),
         resources=build_resources(project),
         schedules=[
             *build_schedules(project, days),
             *build_campaign_schedules(project, days),
+            *results_schedules(project),
             *insights_schedule(project),
         ],
         sensors=[

@@ -10,6 +10,7 @@ import dagster as dg
 from audience_assets.assets.keys import list_key, segment_key
 from audience_assets.audiences.quality import IdentifierQuality, identifier_quality
 from audience_assets.audiences.refresh import SegmentRun
+from audience_assets.destinations.base import Operation, Recheck
 from audience_assets.destinations.registry import DESTINATIONS
 from audience_assets.project.activations import EffectiveActivation
 from audience_assets.project.models import Segment
@@ -155,8 +156,13 @@ def guard_failed(tripped: GuardTripped) -> dg.AssetCheckResult:
 
 
 def rejection_rate(runtime: Runtime, activation: str, users: int) -> dg.AssetCheckResult:
-    """Rejections that are open now, against an audience of `users`. Contacts the vendor does not know are none."""
-    rows = sum(each.rows for each in open_rejections(runtime, activation))
+    """Rejections that are open now, against an audience of `users`. Contacts the vendor does not know are none.
+
+    Nor are leavers whom nothing can take off the list: they are no part of the audience.
+    """
+    found = open_rejections(runtime, activation)
+    kept = (Operation.REMOVE, Recheck.WHEN_CHANGED)
+    rows = sum(each.rows for each in found if (each.operation, each.recheck) != kept)
     percent = _percent(rows, users)
     return dg.AssetCheckResult(
         check_name=REJECTION_RATE,

@@ -11,6 +11,7 @@ from audience_assets.project.project import Project
 SOURCES = "warehouse"
 SEGMENTS = "segment"
 CAMPAIGNS = "campaign"
+RESULTS = "campaign_results"
 INSIGHTS = "insights"
 OVERLAP = "segment_overlap"
 
@@ -30,6 +31,10 @@ def insights_key(segment: str) -> dg.AssetKey:
 
 def campaign_key(name: str) -> dg.AssetKey:
     return dg.AssetKey([CAMPAIGNS, name])
+
+
+def results_key(campaign: str) -> dg.AssetKey:
+    return dg.AssetKey([RESULTS, campaign])
 
 
 def audience_key(project: Project, audience: str) -> dg.AssetKey:

@@ -25,6 +25,7 @@ def delivery_metadata(report: SyncReport) -> dict[str, Any]:
         "absent": report.absent,
         "rejected": report.rejected,
         "undecided": report.retry,
+        **({"still_in_list": report.kept} if report.kept else {}),
         "members": report.members_after,
         "audience_users": counts.audience_users,
         "changed_percent": round(100 * changed / counts.members_before, 2) if counts.members_before else 0.0,
@@ -62,6 +63,7 @@ def summary(report: SyncReport) -> str:
         for number, word in (
             (report.absent, "unknown to the vendor"),
             (report.rejected, "rejected"),
+            (report.kept, "gone but still in the list"),
             (report.retry, "decided next time"),
         )
         if number

@@ -1,14 +1,12 @@
-"""The group of commands. A command's module is imported only when it is asked for, so that `check` starts fast."""
+"""The group of commands."""
 
 from __future__ import annotations
-
-from importlib import import_module
 
 import click
 
 from audience_assets import __version__
 from audience_assets.cli.codes import EXPLAINED
-from audience_assets.cli.names import known
+from audience_assets.cli.lazy import LazyGroup
 
 COMMANDS = {
     "init": "make a new project folder that runs as it is",
@@ -20,6 +18,7 @@ COMMANDS = {
     "overlap": "how many members segments have in common",
     "plan": "what a sync would change, without doing it",
     "sync": "make lists equal to their segments",
+    "campaign": "check, preview, plan and follow campaigns",
     "status": "what each list holds and how its last sync went",
     "rejections": "who was refused and why",
     "reconcile": "compare a list at the vendor with what we know of it",
@@ -33,35 +32,13 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
-    """Knows its commands' names and help without importing them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        del ctx
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
-        if cmd_name not in COMMANDS:
-            return None
-        module = import_module(f"audience_assets.cli.commands.{cmd_name}")
-        command: click.Command = module.command
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if not args[0].startswith("-"):
-            known(args[0], "command", COMMANDS)
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-
-@click.group(cls=LazyGroup, epilog=EXPLAINED, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    declared=COMMANDS,
+    package="audience_assets.cli.commands",
+    epilog=EXPLAINED,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="audience-assets")
 def main() -> None:
     """Segments in your warehouse, lists at your e-mail and SMS platforms."""

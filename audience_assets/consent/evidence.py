@@ -1,8 +1,9 @@
 """What may be sent: the newest consent our side knows of each person about to be opted in.
 
 Evidence belongs to an address, not to a row: when two users share one, the newest entry of either decides, and of
-two entries at the same instant an opt-out wins. An opt-out without a readable time stands, because nothing can be
-shown to be newer; an opt-in without one, or dated in the future, outweighs nothing.
+two entries at the same instant an opt-out wins. An opt-out stands until there is a newer opt-in, whatever else comes.
+One without a readable time stands, because nothing can be shown to be newer; an opt-in without one, or dated in
+the future, outweighs nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from audience_assets.warehouse.moments import spelled_alike
 
 OPTED_IN = "opted_in"
 OPTED_OUT = "opted_out"
-# A status that the project gives no meaning. Of entries at one instant the last in the alphabet wins.
+# A status that the project gives no meaning. It takes an opt-in before it back, and never an opt-out.
 UNCLEAR = "opted_neither"
 SUBSCRIBED = "subscribed"
 UNSUBSCRIBED = "unsubscribed"
@@ -49,7 +50,8 @@ class ChannelAddress:
 class EvidenceSource:
     """Where consent is found for one users model: columns of it, a consent events model, or both.
 
-    `column` gives a field of the users model. Consents after `now` are yet to come.
+    `column` gives a field of the users model. Consents after `now` are yet to come. `events` are the rows that count;
+    `counted` tells whether a user does, where the users model has a base filter: the others' opt-ins say nothing.
     """
 
     settings: ConsentSettings
@@ -59,6 +61,7 @@ class EvidenceSource:
     now: datetime
     events: sa.FromClause | None = None
     event_join: sa.ColumnElement[bool] | None = None
+    counted: sa.ColumnElement[bool] | None = None
 
     def newest(self, channel: str, among: sa.Select[Any], event_time: str | None) -> sa.Subquery | None:
         """address, status, at: one row an address, of those in `among`; None if nothing is mapped.
@@ -75,29 +78,53 @@ class EvidenceSource:
                 _instant(self.column(field)),
             )
             stamped: sa.Select[Any] = sa.select(*entry).select_from(self.users)
-            parts.append(stamped.where(address.in_(among)))
+            parts.append(stamped.where(address.in_(among), self._counts))
         history = self.settings.history
         if history and event_time:
             parts.append(self._from_events(history, channel, address, event_time).where(address.in_(among)))
         if not parts:
             return None
-        return self._first((sa.union_all(*parts) if len(parts) > 1 else parts[0]).subquery("every_consent"))
+        return self._decided((sa.union_all(*parts) if len(parts) > 1 else parts[0]).subquery("every_consent"))
 
-    def _first(self, every: sa.Subquery) -> sa.Subquery:
-        undated_opt_out = every.c.at.is_(None) & (every.c.status == OPTED_OUT)
-        to_come = (every.c.status == OPTED_IN) & (every.c.at > sa.literal(self.now, UtcDateTime()))
-        weight = sa.case((undated_opt_out, 0), (to_come, 2), else_=1)
-        order = [weight, every.c.at.desc(), every.c.status.desc()]
-        rank = sa.func.row_number().over(partition_by=every.c.address, order_by=order)
-        ranked = sa.select(*every.c, rank.label("rank")).where(every.c.at.is_not(None) | undated_opt_out)
-        best = ranked.subquery("ranked_consent")
-        clear = best.c.status != UNCLEAR
+    @property
+    def _counts(self) -> sa.ColumnElement[bool]:
+        return sa.true() if self.counted is None else self.counted
+
+    def _decided(self, every: sa.Subquery) -> sa.Subquery:
+        newest = self._newest_of_each_kind(every)
+        opted_out = (newest.c.undated > 0) | (newest.c.out_at >= sa.func.coalesce(newest.c.in_at, newest.c.out_at))
+        opted_in = newest.c.in_at > newest.c.unclear_at
+        opted_in |= newest.c.unclear_at.is_(None) & newest.c.in_at.is_not(None)
+        told = sa.func.coalesce(newest.c.out_at, newest.c.in_at, newest.c.unclear_at)
+        to_come = told.is_(None) & newest.c.to_come_at.is_not(None)
+        at = sa.case((opted_out, newest.c.out_at), (opted_in, newest.c.in_at), (to_come, newest.c.to_come_at))
         columns = (
-            best.c.address,
-            sa.case((clear, best.c.status)).label("status"),
-            sa.type_coerce(sa.case((clear, best.c.at)), UtcDateTime()).label("at"),
+            newest.c.address,
+            sa.case((opted_out, OPTED_OUT), (opted_in | to_come, OPTED_IN)).label("status"),
+            sa.type_coerce(sa.case((newest.c.undated == 0, at)), UtcDateTime()).label("at"),
         )
-        return sa.select(*columns).where(best.c.rank < SECOND).subquery("newest")
+        return sa.select(*columns).subquery("newest")
+
+    def _newest_of_each_kind(self, every: sa.Subquery) -> sa.Subquery:
+        """A row an address: when it last said yes, no, and something else; and whether it said no without a time."""
+        at, status = every.c.at, every.c.status
+        yet_to_come = at > sa.literal(self.now, UtcDateTime())
+        kinds = {
+            "in_at": (status == OPTED_IN) & ~yet_to_come,
+            "to_come_at": (status == OPTED_IN) & yet_to_come,
+            "out_at": status == OPTED_OUT,
+            "unclear_at": status == UNCLEAR,
+        }
+        undated = (status == OPTED_OUT) & at.is_(None)
+        return (
+            sa.select(
+                every.c.address,
+                *(sa.func.max(sa.case((kind, at))).label(name) for name, kind in kinds.items()),
+                sa.func.max(sa.case((undated, 1), else_=0)).label("undated"),
+            )
+            .group_by(every.c.address)
+            .subquery("newest_of_each_kind")
+        )
 
     def _from_events(self, history: ConsentEvents, channel: str, address: Column, event_time: str) -> sa.Select[Any]:
         assert self.events is not None and self.event_join is not None  # noqa: S101
@@ -109,7 +136,8 @@ class EvidenceSource:
         )
         entry = (address.label("address"), status.label("status"), _instant(self.events.c[event_time]))
         joined = self.users.join(self.events, self.event_join)
-        return sa.select(*entry).select_from(joined).where(_word(self.events.c[history.channel]) == channel)
+        of_channel = sa.select(*entry).select_from(joined).where(_word(self.events.c[history.channel]) == channel)
+        return of_channel if self.counted is None else of_channel.where((status != OPTED_IN) | self.counted)
 
 
 def _word(column: Column) -> Column:

@@ -16,6 +16,7 @@ else (diff, batch numbers, concurrency, acknowledgement, guards). Nothing here k
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -72,6 +73,7 @@ class Status(StrEnum):
     ACCEPTED = "accepted"
     ABSENT = "absent"  # the vendor knows no such contact; tried again on every later sync
     REJECTED = "rejected"  # refused, with a reason
+    KEPT = "kept"  # left the audience, and nothing can take them off the list: no member of ours any more
     RETRY = "retry"  # not decided; the next sync decides anew
 
 
@@ -124,10 +126,15 @@ class Outcome:
 
 @dataclass(slots=True)
 class Report:
-    """What became of a batch. A member without an outcome was accepted as it stood."""
+    """What became of a batch. A member without an outcome was accepted as it stood.
+
+    A batch that was only gathered (`Gathers`) has a `delivery`: what is said here counts once that is done, and its
+    error is the error of every batch in it.
+    """
 
     outcomes: list[Outcome] = field(default_factory=list)
     calls: int = 0
+    delivery: Future[None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +243,22 @@ class KeepsList(Protocol):
         ...
 
 
+@runtime_checkable
+class Gathers(Protocol):
+    """A service that gathers batches and delivers many at once, e.g. in a file. Their reports name the `delivery`."""
+
+    def flush(self) -> int:
+        """No more batches come: deliver what is gathered. Returns the calls it took.
+
+        Every `delivery` is done then, and errors are told there.
+        """
+        ...
+
+    def discard(self) -> None:
+        """Let go of what is gathered and not delivered; nothing if there is nothing."""
+        ...
+
+
 @dataclass(frozen=True)
 class Mapped:
     """What an activation maps: identifiers and attributes at the vendor, each with its field's type ("text", ...)."""
@@ -302,7 +325,10 @@ class Limiter(Protocol):
 
 @dataclass(frozen=True)
 class Connection:
-    """What a service is built from: checked settings and options, the mapping, the account's limiter, a clock."""
+    """What a service is built from: checked settings and options, the mapping, the account's limiter, a clock.
+
+    `activation` and `list_name` are the names of what is delivered, for whatever the service calls after them.
+    """
 
     settings: BaseModel
     options: BaseModel
@@ -312,6 +338,8 @@ class Connection:
     limiter: Limiter
     now: Callable[[], datetime]
     mapped: Mapped = field(default_factory=Mapped)
+    activation: str = ""
+    list_name: str = ""
 
 
 @dataclass(frozen=True)

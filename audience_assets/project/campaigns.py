@@ -88,6 +88,9 @@ class Conversion(Declared):
     """Rows of an events model that count as a purchase."""
 
     model: str = Field(description="an events model that people have many of")
+    order_field: str | None = Field(
+        default=None, description="names the order, where the model has a row a line; by default a row is an order"
+    )
 
 
 class Value(Declared):
@@ -101,9 +104,11 @@ class Measurement(Declared):
     """What is counted for everybody with a group, from the launch on."""
 
     window_days: int = Field(default=7, ge=1, description="from the launch on")
-    conversion: Conversion | None = None
-    value: Value | None = None
-    items: Value | None = Field(default=None, description="field with the number of items of an order")
+    conversion: Conversion | None = Field(default=None, description="default: of the value, else of the insights")
+    value: Value | None = Field(default=None, description="default: that of the insights")
+    items: Value | None = Field(
+        default=None, description="field with the number of items of an order; default: that of the insights"
+    )
     useful_lift_percent: Decimal | None = Field(default=None, gt=0, description="warn if less can be seen only by luck")
 
 

@@ -10,8 +10,11 @@ from audience_assets.project.places import Place, nearest
 
 def check_measurement(measurement: Measurement, model: str, fields: Fields, place: Place) -> None:
     """`model` is the campaign's users model."""
-    if measurement.conversion is not None:
-        _check_events(measurement.conversion.model, model, fields, place.at("conversion", "model"))
+    conversion = measurement.conversion
+    if conversion is not None:
+        known = _check_events(conversion.model, model, fields, place.at("conversion", "model"))
+        if known and conversion.order_field is not None:
+            fields.resolve(conversion.model, conversion.order_field, place.at("conversion", "order_field"))
     for name, value in (("value", measurement.value), ("items", measurement.items)):
         if value is not None:
             _check_value(value, model, fields, place.at(name))

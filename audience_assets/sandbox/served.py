@@ -12,13 +12,15 @@ from audience_assets.sandbox.klaviyo import KlaviyoSandbox
 from audience_assets.sandbox.vendor import SandboxVendor
 
 ACCOUNT = "sandbox"
+# Another one if it is taken.
+SFTP_PORT = 8722
 # A person by identifier ("email", "phone", ...), normalised.
 Person = Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Served:
-    """A twin with one account. `settings` are a destination's, but for the secret, by the twin's address."""
+    """A twin with one account. `settings` are a destination's, but for the secret, by the open twin's address."""
 
     vendor: SandboxVendor
     seed: Callable[[Iterable[Person]], int]
@@ -26,14 +28,31 @@ class Served:
 
 
 def _klaviyo(key: str, rate_limits: bool) -> Served:
-    vendor = KlaviyoSandbox(rate_limits=rate_limits)
+    from audience_assets.sandbox.klaviyo.sftp_keys import key_pair  # noqa: PLC0415 - the SSH library loads slowly
+
+    vendor = KlaviyoSandbox(rate_limits=rate_limits, sftp_port=SFTP_PORT)
     account = vendor.account(ACCOUNT, key=key)
+    pair = key_pair(f"who has {key}")
+    vendor.sftp_user(ACCOUNT, ACCOUNT, pair.public)
     names = {"email": "email", "phone": "phone_number"}
 
     def seed(people: Iterable[Person]) -> int:
         return account.add_profiles({names[kind]: value for kind, value in person.items()} for person in people)
 
-    return Served(vendor, seed, lambda url: {"base_url": url})
+    def settings(url: str) -> Mapping[str, str]:
+        host = vendor.sftp
+        if host is None:  # the sandbox is not open
+            return {"base_url": url}
+        by_sftp = {
+            "sftp_host": "127.0.0.1",
+            "sftp_port": str(host.port),
+            "sftp_host_keys": host.host_key.fingerprint,
+            "sftp_username": ACCOUNT,
+            "sftp_private_key_file": str(host.key_file(pair)),
+        }
+        return {"base_url": url, **by_sftp}
+
+    return Served(vendor, seed, settings)
 
 
 def _iterable(key: str, rate_limits: bool) -> Served:

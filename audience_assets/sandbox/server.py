@@ -25,7 +25,7 @@ from audience_assets.sandbox.control import Control
 from audience_assets.sandbox.faults import Action, Decision, Fault, Faults
 from audience_assets.sandbox.log import LoggedRequest, RequestLog
 from audience_assets.sandbox.messages import Request, Response
-from audience_assets.sandbox.vendor import SandboxVendor
+from audience_assets.sandbox.vendor import Listens, SandboxVendor, Wire
 
 SECRET_HEADERS = frozenset({"authorization", "api-key", "api_key", "x-wsse", "cookie"})
 CHALLENGE_PAGE = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body></body></html>"
@@ -91,10 +91,16 @@ class Sandbox:
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="sandbox", daemon=True
         )
         self._thread.start()
+        for vendor in self.vendors.values():
+            if isinstance(vendor, Listens):
+                vendor.listen(Wire(self.faults, self.requests))
         return self
 
     def stop(self) -> None:
         """Close every connection and wait for the server's threads."""
+        for vendor in self.vendors.values():
+            if isinstance(vendor, Listens):
+                vendor.hang_up()
         if self._thread is not None:
             self._server.shutdown()
             self._thread.join()

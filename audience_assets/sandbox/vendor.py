@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from audience_assets.sandbox.clock import Clock
+from audience_assets.sandbox.faults import Faults
+from audience_assets.sandbox.log import RequestLog
 from audience_assets.sandbox.messages import Request, Response
 
 
@@ -62,4 +64,25 @@ class SandboxVendor(Protocol):
 
     def view(self, path: str, parameters: dict[str, str]) -> View | None:
         """What to show at `path` ("" is the overview); None when there is nothing."""
+        ...
+
+
+@dataclass(frozen=True)
+class Wire:
+    """What the sandbox lends a vendor that listens by itself."""
+
+    faults: Faults
+    log: RequestLog
+
+
+@runtime_checkable
+class Listens(Protocol):
+    """A vendor that is reached another way, too, e.g. by SFTP."""
+
+    def listen(self, wire: Wire) -> None:
+        """Called when the sandbox starts."""
+        ...
+
+    def hang_up(self) -> None:
+        """Called when it stops; nothing of the vendor's threads outlives it."""
         ...

@@ -5,6 +5,8 @@
 
 A batch is marked sent, durably, before its first byte leaves, and answered in the transaction that records what
 the vendor said. Whatever dies in between leaves a batch that is marked sent: its members are decided anew.
+
+A service that gathers batches, e.g. into a file, has them answered when the file is delivered, which takes no worker.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from audience_assets.destinations.base import (
+    Gathers,
     ListRef,
     ListService,
     Member,
@@ -83,10 +86,21 @@ class Deliverer:
     result: Delivery = field(default_factory=Delivery)
     # Seconds that the last commit of the journal took.
     committing: float = 0.0
+    # Batches that were gathered, by the delivery that decides about them.
+    gathered: dict[Future[None], list[Answered]] = field(default_factory=dict)
 
     def run(self) -> Delivery:
         """Send every planned batch. Returns when all are answered, or when the vendor made going on pointless."""
-        planned = self._planned()
+        try:
+            self._send_all(self._planned())
+            if isinstance(self.service, Gathers) and not self.result.stopped:
+                self._flush(self.service)
+        finally:
+            if isinstance(self.service, Gathers):
+                self.service.discard()
+        return self.result
+
+    def _send_all(self, planned: Sequence[BatchRef]) -> None:
         running: dict[Future[Report], Sized] = {}
         answers: list[Answered] = []
         # One more than is in flight, so that no worker waits for the journal.
@@ -101,7 +115,13 @@ class Deliverer:
                 if not running:
                     break
                 answers = self._answers(running, at_once=not reader.exhausted and len(running) < most)
-        return self.result
+
+    def _flush(self, service: Gathers) -> None:
+        """Deliver what is gathered last, unless another sync has taken the list over."""
+        with self.engine.begin() as connection:
+            self.lease.assert_held(connection)
+        self.result.calls += service.flush()
+        self._record([], self._settled())
 
     def _planned(self) -> list[BatchRef]:
         batch = self.journal.state.batch
@@ -127,7 +147,11 @@ class Deliverer:
 
         The batches were read before: whoever holds the lease now has held it then, so they are of this plan.
         """
-        if batches or answers:
+        self._record([batch.number for batch, _ in batches], answers)
+        return {pool.submit(self._send, batch, members): (batch, len(members)) for batch, members in batches}
+
+    def _record(self, sent: Sequence[int], answers: Sequence[Answered]) -> None:
+        if sent or answers:
             started = time.monotonic()
             with self.engine.begin() as connection:
                 self.lease.assert_held(connection)
@@ -135,12 +159,11 @@ class Deliverer:
                     batch = answer.batch
                     self.journal.acknowledge(connection, batch.number, batch.operation.value, answer.report)
                 self.journal.close(connection, [answer.batch.number for answer in answers])
-                self.journal.mark_sent(connection, [batch.number for batch, _ in batches])
+                self.journal.mark_sent(connection, sent)
             self.committing = time.monotonic() - started
         if answers:
             self.result.delivered += sum(answer.members for answer in answers)
             self.progress(self.result.delivered)
-        return {pool.submit(self._send, batch, members): (batch, len(members)) for batch, members in batches}
 
     def _send(self, batch: BatchRef, members: Sequence[Member]) -> Report:
         call = {
@@ -151,9 +174,7 @@ class Deliverer:
         try:
             return call(self.target, members)
         except (Throttled, Unavailable) as error:
-            self.result.retriable = error
-            if isinstance(error, Throttled):
-                self.result.retry_after = error.retry_after
+            self._note_outage(error)
             return Report([Outcome(member.identifier, Status.RETRY) for member in members], calls=1)
 
     def _answers(self, running: dict[Future[Report], Sized], *, at_once: bool) -> list[Answered]:
@@ -167,14 +188,40 @@ class Deliverer:
         for future in finished:
             batch, members = running.pop(future)
             error = future.exception()
+            if error is not None:
+                self.result.fatal = self.result.fatal or error
+                continue
+            report = future.result()
+            self.result.calls += report.calls
+            if report.delivery is None:
+                self._note_failures(report)
+                answers.append(Answered(batch, members, report))
+            else:
+                self.gathered.setdefault(report.delivery, []).append(Answered(batch, members, report))
+        return answers + self._settled()
+
+    def _settled(self) -> list[Answered]:
+        """The gathered batches of deliveries that succeeded. Of one that failed they stay open, to be decided anew."""
+        answers: list[Answered] = []
+        for delivery in [each for each in self.gathered if each.done()]:
+            batches = self.gathered.pop(delivery)
+            error = delivery.exception()
             if error is None:
-                answers.append(Answered(batch, members, self._noted(future.result())))
+                self.result.failures_in_a_row = 0
+                answers += batches
+            elif isinstance(error, Throttled | Unavailable):
+                # Batches of one delivery may come in after each other, with the same error.
+                self.result.failures_in_a_row += error is not self.result.retriable
+                self._note_outage(error)
             else:
                 self.result.fatal = self.result.fatal or error
         return answers
 
-    def _noted(self, report: Report) -> Report:
-        self.result.calls += report.calls
+    def _note_outage(self, error: Throttled | Unavailable) -> None:
+        self.result.retriable = error
+        if isinstance(error, Throttled):
+            self.result.retry_after = error.retry_after
+
+    def _note_failures(self, report: Report) -> None:
         retried = bool(report.outcomes) and all(outcome.status is Status.RETRY for outcome in report.outcomes)
         self.result.failures_in_a_row = self.result.failures_in_a_row + 1 if retried else 0
-        return report

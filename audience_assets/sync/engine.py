@@ -336,6 +336,7 @@ class _Run:
             removed=accepted(Operation.REMOVE),
             absent=every(Status.ABSENT),
             rejected=every(Status.REJECTED),
+            kept=every(Status.KEPT),
             retry=retry,
             channel_issues=sum(row.rows for row in rejections if row.channel),
             members_after=after.get("member", 0) + after.get("in_doubt", 0),

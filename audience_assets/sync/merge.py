@@ -125,7 +125,7 @@ def _leave_open(
 
 def _remove_gone(connection: Connection, tables: ListTables, answers: sa.Subquery) -> None:
     removed = (answers.c.operation == Operation.REMOVE.value) & answers.c.answer.in_(
-        (Status.ACCEPTED.value, Status.ABSENT.value)
+        (Status.ACCEPTED.value, Status.ABSENT.value, Status.KEPT.value)
     )
     gone = sa.select(answers.c.identifier).where(removed | (answers.c.operation == DROP))
     connection.execute(tables.ledger.delete().where(tables.ledger.c.identifier.in_(gone)))

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from sqlalchemy.engine import Connection
 
 from audience_assets.audiences.catalogue import Catalogue
+from audience_assets.audiences.counted import counted_rows
 from audience_assets.audiences.mapped import mapped_users
 from audience_assets.audiences.planning import expect_large_joins
 from audience_assets.consent.evidence import (
@@ -129,6 +130,11 @@ class Planner:
                 ensure_columns(connection, table, {column["name"] for column in present})
         return ListTables(tables.ledger, tables.change, tables.duplicate, tuple(columns), tables.channels)
 
+    def unplanned(self) -> Desired:
+        """The desired state with columns as a first sync would name them; nothing is created for it."""
+        columns = wanted_columns(self.activation, self._type_of, [])
+        return self.desired(self.runtime.state.list_tables(self.name, self._key_type, columns, self.channels))
+
     def desired(self, tables: ListTables) -> Desired:
         project, mapping = self.runtime.project, self.activation.mapping
         spec = self.runtime.spec(self.name)
@@ -212,7 +218,7 @@ class Planner:
 
     def _evidence_source(self, desired: Desired) -> EvidenceSource:
         consent, history = self.activation.consent, self.activation.consent.history
-        events = self._catalogue.table(history.model) if history else None
+        events = self._counted(history.model) if history else None
         join = None
         if history and events is not None:
             link = self._catalogue.to_many(self.activation.model, history.model)
@@ -225,7 +231,18 @@ class Planner:
             self.runtime.now(),
             events,
             join,
+            self._user_counts(desired),
         )
+
+    def _counted(self, model: str) -> sa.FromClause:
+        runtime = self.runtime
+        return counted_rows(runtime.project, model, self.as_of or runtime.now(), runtime.state)
+
+    def _user_counts(self, desired: Desired) -> sa.ColumnElement[bool] | None:
+        model = self.runtime.project.models[self.activation.model]
+        if model.base_filter is None:
+            return None
+        return desired.users.c[model.key].in_(sa.select(self._counted(self.activation.model).c[model.key]))
 
     def _channel_address(self, channel: str, desired: Desired) -> ChannelAddress:
         """A channel's own identifier. The first of several is in the ledger normalised already."""

@@ -118,6 +118,40 @@ def test_a_newer_status_without_a_meaning_takes_the_opt_in_back(make: MakeList, 
 
 
 @pytest.mark.parametrize("warehouse", WAREHOUSES)
+def test_a_newer_status_without_a_meaning_leaves_an_opt_out(make: MakeList, warehouse: str) -> None:
+    target = ann(make(warehouse=warehouse))
+    early = morning(target).replace(tzinfo=None)
+    target.event(1, "subscribed", early - timedelta(hours=1))
+    target.event(1, "unsubscribed", early)
+    target.event(1, "cleaned", early + timedelta(hours=1))
+    target.sync()
+    assert (target.status("ann@x.com"), target.reasons()) == ("NEVER_SUBSCRIBED", {("history_opt_out", "email")})
+    target.event(1, "subscribed", early + timedelta(hours=2))
+    target.sync()
+    assert target.status("ann@x.com") == "SUBSCRIBED"
+
+
+@pytest.mark.parametrize("warehouse", WAREHOUSES)
+@pytest.mark.parametrize("filtered", ["consents", "users"])
+def test_an_opt_in_that_a_base_filter_leaves_out_outweighs_nothing(
+    make: MakeList, warehouse: str, filtered: str
+) -> None:
+    target = make(warehouse=warehouse)
+    target.account.add_profiles([{"email": "ann@x.com"}])
+    target.users({1: {"email": "ann@x.com"}, 2: {"email": "Ann@x.com"}}, audience=(1,))
+    # The second row of hers is a deleted account, or what it says a record that was struck out.
+    target.only_rows(filtered, {"field": "id", "op": "is_not", "value": 2})
+    early = morning(target).replace(tzinfo=None)
+    target.event(1, "unsubscribed", early)
+    target.event(2, "subscribed", early + timedelta(hours=1))
+    target.sync()
+    assert (target.status("ann@x.com"), target.reasons()) == ("NEVER_SUBSCRIBED", {("history_opt_out", "email")})
+    target.event(1, "subscribed", early + timedelta(hours=2))
+    target.sync()
+    assert target.status("ann@x.com") == "SUBSCRIBED"
+
+
+@pytest.mark.parametrize("warehouse", WAREHOUSES)
 @pytest.mark.parametrize("spelling", ["+1 202 555 0101", PHONE])
 def test_an_opt_out_of_a_number_counts_for_everybody_who_has_it(make: MakeList, warehouse: str, spelling: str) -> None:
     target = make("email", "sms", warehouse=warehouse)

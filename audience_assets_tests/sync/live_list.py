@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from sqlalchemy.engine import Engine
 
 from audience_assets.destinations.klaviyo.resubscribe import OWN_OPT_OUT_SPAN
 from audience_assets.project.activations import Mapping as FieldMapping
+from audience_assets.project.models import Model
 from audience_assets.runtime import Runtime
 from audience_assets.sandbox import Sandbox, VirtualClock
 from audience_assets.sandbox.klaviyo import KlaviyoAccount, KlaviyoSandbox, KlaviyoSwitches
@@ -57,6 +58,16 @@ class LiveList:
         effective = self.runtime.project.effective
         given = FieldMapping.model_validate({**effective[ACTIVATION].mapping.model_dump(), **mapping})
         effective[ACTIVATION] = effective[ACTIVATION].model_copy(update={"mapping": given})
+
+    def only_rows(self, model: str, condition: Mapping[str, Any]) -> None:
+        """The model's base filter from now on."""
+        settings = self.runtime.project.settings
+        filtered = Model.model_validate({**settings.models[model].model_dump(), "base_filter": condition})
+        project = replace(
+            self.runtime.project,
+            settings=settings.model_copy(update={"models": {**settings.models, model: filtered}}),
+        )
+        self.runtime = replace(self.runtime, project=project)
 
     def users(self, people: Mapping[int, Mapping[str, str | None]], audience: tuple[int, ...] | None = None) -> None:
         """Key -> email and phone; all of them are in the audience unless it is said."""

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from sqlalchemy.exc import DBAPIError
 
+from audience_assets.cli.campaign.showing import lists_of
 from audience_assets.cli.codes import Code, worst
 from audience_assets.cli.declare import declare
 from audience_assets.cli.delivering import Delivery, summary
@@ -17,6 +18,7 @@ from audience_assets.cli.refreshing import refresh_each
 from audience_assets.cli.session import Session
 from audience_assets.destinations.base import DestinationError
 from audience_assets.errors import AudienceError
+from audience_assets.project.project import Project
 from audience_assets.runtime import Runtime
 from audience_assets.sync import SyncReport, run_sync
 
@@ -24,26 +26,33 @@ from audience_assets.sync import SyncReport, run_sync
 @declare(
     "sync",
     click.argument("activations", nargs=-1),
-    click.option("--all", "every", is_flag=True, help="Every activation of the project."),
+    click.option("--all", "every", is_flag=True, help="Every activation of the project, no campaign."),
+    click.option("--campaign", metavar="NAME", help="Every list of a campaign's treatment groups."),
     click.option("--approve", metavar="PLAN", help="Let the plan through that a guard stopped, by its fingerprint."),
     click.option("--recreate", is_flag=True, help="Start a list anew that was deleted, or whose destination changed."),
     click.option("--refresh/--no-refresh", "fresh", default=True, help="Compute the segment first. On by default."),
 )
 def command(
-    session: Session, activations: tuple[str, ...], every: bool, approve: str | None, recreate: bool, fresh: bool
+    session: Session,
+    activations: tuple[str, ...],
+    every: bool,
+    campaign: str | None,
+    approve: str | None,
+    recreate: bool,
+    fresh: bool,
 ) -> Code:
-    """Make the lists of ACTIVATIONS equal to their segments.
+    """Make the lists of ACTIVATIONS equal to their segments, or those of a campaign to its groups.
 
     Says what it will cost before and what came of it after. With several lists, one that fails does not keep
     the others from being delivered.
     """
-    if every == bool(activations):
-        raise click.UsageError("Name the activations to sync, or say --all.")
+    if sum((every, bool(activations), campaign is not None)) != 1:
+        raise click.UsageError("Name the activations to sync, or say --all, or --campaign NAME.")
     if approve and len(activations) != 1:
         raise click.UsageError("--approve lets one plan of one list through: name exactly one activation.")
     with session.runtime() as runtime:
         declared = runtime.project.effective
-        chosen = list(declared) if every else [known(name, "activation", declared) for name in activations]
+        chosen = _chosen(runtime.project, activations, campaign)
         as_of = session.now
         failed = refresh_each(session, runtime, (declared[name].audience for name in chosen), as_of) if fresh else {}
         results = [
@@ -55,6 +64,14 @@ def command(
     if session.as_json:
         session.answer([result for _, result in results])
     return worst([code for code, _ in results])
+
+
+def _chosen(project: Project, activations: tuple[str, ...], campaign: str | None) -> list[str]:
+    """Without a name all activations, but not the lists of campaigns, which may not have begun, or be over."""
+    if campaign is not None:
+        known(campaign, "campaign", project.campaigns)
+        return [each.name for each in lists_of(project, campaign)]
+    return [known(name, "activation", project.effective) for name in activations] or list(project.activations)
 
 
 def _deliver(

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import orjson
 
-from audience_assets.destinations.base import Endpoint, Limiter
+from audience_assets.destinations.base import Endpoint, Limiter, Misconfigured
 from audience_assets.destinations.http import Answer, HttpClient, Patience
 from audience_assets.destinations.klaviyo.endpoints import (
     CAPS,
@@ -47,6 +47,8 @@ class KlaviyoClient:
     """One account. Raises the errors of `destinations.base`; resources are returned as Klaviyo writes them."""
 
     def __init__(self, settings: KlaviyoSettings, limiter: Limiter) -> None:
+        if settings.api_key is None:
+            raise Misconfigured("The destination has no api_key, and this takes Klaviyo's API.")
         self.revision = settings.revision
         # The revision Klaviyo says it applied, when an answer has told.
         self.answered_revision: str | None = None
@@ -119,6 +121,15 @@ class KlaviyoClient:
                 email = (resource.get("attributes") or {}).get("email")
                 if email:
                     found[str(email).strip().lower()] = str(resource["id"])
+        return found
+
+    def ids_by_external_id(self, values: Sequence[str]) -> dict[str, str]:
+        """External id -> profile id, of the profiles that have one of `values`."""
+        found = {}
+        for part in _any_filters("external_id", values):
+            path = f"/api/profiles?filter={part}&page[size]={CAPS.lookup}&fields[profile]=external_id"
+            for resource in self._pages(GET_PROFILES, path):
+                found[str((resource.get("attributes") or {}).get("external_id"))] = str(resource["id"])
         return found
 
     def members(self, list_id: str) -> Iterator[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from audience_assets.destinations.base import BadBatch, BadRows, DestinationError, Finding
 from audience_assets.destinations.klaviyo.client import KlaviyoClient
@@ -42,6 +43,22 @@ def examine_audience_list(client: KlaviyoClient, list_name: str | None) -> Itera
     yield _attempt("reading lists", lambda: client.lists_named(list_name or _NOBODY))
     yield _attempt("reading import jobs", client.newest_import_jobs)
     yield _attempt("importing profiles", lambda: _import_nothing(client))
+    if list_name is not None:
+        yield from _list(client, list_name)
+
+
+def examine_list(client: KlaviyoClient, list_name: str | None, list_id: str | None) -> Iterator[Finding]:
+    """Of a list alone, known by its id, or else by its name."""
+    credentials, is_known = _credentials(client)
+    yield credentials
+    if not is_known:
+        return
+    yield _revision(client)
+    if list_id is not None:
+        found = _attempt("list", lambda: client.list(list_id))
+        yield replace(found, message=f"list {list_id} exists") if found.ok else found
+        return
+    yield _attempt("reading lists", lambda: client.lists_named(list_name or _NOBODY))
     if list_name is not None:
         yield from _list(client, list_name)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from audience_assets.destinations.klaviyo.sftp_settings import SftpSettings
 
 # The revision every request and answer here was written for. Newer ones are tried by changing this line (or the
 # setting) and running the contract tests. https://developers.klaviyo.com/en/docs/api_versioning_and_deprecation_policy
@@ -15,12 +17,12 @@ Channel = Literal["email", "sms"]
 OptInProcess = Literal["double_opt_in", "single_opt_in"]
 
 
-class KlaviyoSettings(BaseModel):
+class KlaviyoSettings(SftpSettings):
     """One Klaviyo account."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    api_key: SecretStr = Field(description="private API key, pk_...")
+    api_key: SecretStr | None = Field(
+        default=None, description="private API key, pk_...; only imports by SFTP do without, and then can less"
+    )
     base_url: str = Field(default="https://a.klaviyo.com", description="another address for the sandbox")
     revision: str = Field(default=REVISION, description="API revision, YYYY-MM-DD")
     account: str | None = Field(
@@ -58,6 +60,12 @@ class KlaviyoSettings(BaseModel):
             raise ValueError("must start with https:// or http://")
         return value.rstrip("/")
 
+    @model_validator(mode="after")
+    def _some_way_in(self) -> KlaviyoSettings:
+        if self.api_key is None and self.sftp_username is None:
+            raise ValueError("api_key is missing")
+        return self
+
 
 class SubscriptionListOptions(BaseModel):
     """What an activation can say to `klaviyo.subscription_list`."""
@@ -81,6 +89,27 @@ class SubscriptionListOptions(BaseModel):
         return tuple(sorted(value))
 
 
+class SftpImportOptions(BaseModel):
+    """What an activation can say to `klaviyo.sftp_import`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    add_to_list: bool = Field(default=True, description="put the people into a list; false: profiles alone")
+    list_id: str | None = Field(
+        default=None,
+        min_length=1,
+        description="the list's id at Klaviyo; needed without an api_key, with which it is found by list_name or made",
+    )
+    leavers: Literal["remove", "keep"] | None = Field(
+        default=None,
+        description="whether who leaves is taken off the list through the API; by default if there is an api_key",
+    )
+    opt_in_process: OptInProcess = Field(
+        default="double_opt_in",
+        description="for a list we create; nobody is asked to opt in by this service. An existing list keeps its own",
+    )
+
+
 class AudienceListOptions(BaseModel):
     """What an activation can say to `klaviyo.audience_list`."""
 
@@ -100,5 +129,6 @@ def account_name(settings: BaseModel) -> str:
     assert isinstance(settings, KlaviyoSettings)  # noqa: S101
     if settings.account:
         return f"klaviyo-{settings.account}"
-    fingerprint = hashlib.sha256(settings.api_key.get_secret_value().encode()).hexdigest()
+    known_by = settings.api_key.get_secret_value() if settings.api_key else str(settings.sftp_username)
+    fingerprint = hashlib.sha256(known_by.encode()).hexdigest()
     return f"klaviyo-{fingerprint[:10]}"

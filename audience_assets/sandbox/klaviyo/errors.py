@@ -71,6 +71,11 @@ class Problems:
     def add(self, detail: str, pointer: str) -> None:
         self._errors.append(error(400, detail, pointer=pointer))
 
+    @property
+    def first(self) -> str | None:
+        """What is wrong first, if anything is."""
+        return str(self._errors[0]["detail"]) if self._errors else None
+
     def settle(self) -> None:
         """Refuse the call if anything was wrong."""
         if self._errors:

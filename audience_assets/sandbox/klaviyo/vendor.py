@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -15,8 +16,11 @@ from audience_assets.sandbox.klaviyo.errors import Refusal, error, refusal
 from audience_assets.sandbox.klaviyo.routes import Routes
 from audience_assets.sandbox.klaviyo.switches import KlaviyoSwitches
 from audience_assets.sandbox.messages import Request, Response
-from audience_assets.sandbox.vendor import View
+from audience_assets.sandbox.vendor import View, Wire
 from audience_assets.sandbox.windows import Verdict, Window, Windows
+
+if TYPE_CHECKING:
+    from audience_assets.sandbox.klaviyo.sftp_server import SftpServer
 
 MEDIA_TYPE = "application/vnd.api+json"
 ACCEPTED = frozenset({MEDIA_TYPE, "application/json"})
@@ -24,12 +28,17 @@ LIMITS_PAGE = "https://developers.klaviyo.com/en/docs/rate_limits_and_error_hand
 
 
 class KlaviyoSandbox:
-    """Any number of Klaviyo accounts. With `rate_limits=False` the windows are shown but never refuse."""
+    """Any number of Klaviyo accounts. With `rate_limits=False` the windows are shown but never refuse.
+
+    With `sftp_port` there is an SFTP host, too, `sftp` while the sandbox is open; 0 takes a free port.
+    """
 
     name = "klaviyo"
     title = "Klaviyo"
 
-    def __init__(self, *, rate_limits: bool = True, switches: KlaviyoSwitches | None = None) -> None:
+    def __init__(
+        self, *, rate_limits: bool = True, switches: KlaviyoSwitches | None = None, sftp_port: int | None = None
+    ) -> None:
         self.clock: Clock = RealClock()
         self.rate_limits = rate_limits
         self.switches = switches or KlaviyoSwitches()
@@ -37,6 +46,9 @@ class KlaviyoSandbox:
         self._keys: dict[str, tuple[KlaviyoAccount, frozenset[str]]] = {}
         self._routes = Routes()
         self._windows = Windows()
+        self._sftp_users: dict[str, tuple[KlaviyoAccount, set[bytes]]] = {}
+        self._sftp_port = sftp_port
+        self.sftp: SftpServer | None = None
 
     def account(
         self,
@@ -55,6 +67,23 @@ class KlaviyoSandbox:
         if key is not None:
             self._keys[key] = (found, frozenset(scopes))
         return found
+
+    def sftp_user(self, name: str, account: str, *public_keys: str) -> None:
+        """Who has the key to one of these (`ssh-ed25519 AAAA...`) comes in under the name, to the account's files."""
+        self._sftp_users[name] = (self.account(account), {base64.b64decode(key.split()[1]) for key in public_keys})
+
+    def listen(self, wire: Wire) -> None:
+        if self._sftp_port is not None:
+            # Imported for those who want it: the SSH library takes a fifth of a second.
+            from audience_assets.sandbox.klaviyo.sftp_server import SftpServer  # noqa: PLC0415
+
+            self.sftp = SftpServer(self._sftp_users, wire, port=self._sftp_port)
+
+    def hang_up(self) -> None:
+        if self.sftp is not None:
+            self.sftp.stop()
+        for account in self.accounts.values():
+            account.sftp_files.clear()
 
     def _now(self) -> float:
         # The sandbox may hand in its own clock after accounts were made.

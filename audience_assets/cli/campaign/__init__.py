@@ -1,0 +1,1 @@
+"""The commands of `audience-assets campaign`."""

@@ -1,0 +1,89 @@
+"""From customers to rows of a list: who falls out on the way (shrink), and who would stand there twice (expansion).
+
+Counted in one pass over the audience with its mapped columns, so it can be told before anything is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from audience_assets.sync.desired import BLANKS, Desired
+from audience_assets.sync.plan import Planner
+from audience_assets.sync.report import SyncReport
+from audience_assets.warehouse.functions import Stripped
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """`customers` are the audience's users, `rows` different people at the vendor. `shrink` tells reason -> customers.
+
+    `expansion`: rows beyond one a customer, because a model that attributes come from has several rows of somebody.
+    """
+
+    customers: int
+    rows: int
+    expansion: int
+    shrink: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def lost(self) -> int:
+        return sum(self.shrink.values())
+
+    def with_vendor(self, report: SyncReport) -> Reach:
+        """After a delivery: what the vendor did not take is shrink as well, and the rows are the list's members."""
+        refused = {f"refused: {each.reason}": each.rows for each in report.rejections if each.channel is None}
+        unknown = {"unknown to the vendor": report.absent} if report.absent else {}
+        return Reach(self.customers, report.members_after, self.expansion, {**self.shrink, **unknown, **refused})
+
+
+def measure_reach(connection: Connection, planner: Planner, desired: Desired) -> Reach:
+    """Count the customers of a list's audience whom it can hold. A mapped text of blanks alone is missing."""
+    required = _required(planner, desired)
+    known = desired.has_identifier()
+    lacking = [sa.func.sum(sa.case((known & blank, 1), else_=0)) for blank in required.values()]
+    whole = sa.and_(known, *(~blank for blank in required.values()))
+    query = sa.select(
+        sa.func.count(),
+        sa.func.count(desired.members.c.user_key.distinct()),
+        sa.func.sum(sa.case((~known, 1), else_=0)),
+        sa.func.sum(sa.case((whole, 1), else_=0)),
+        sa.func.count(sa.case((whole, desired.identifier())).distinct()),
+        *lacking,
+    ).select_from(desired.joined())
+    every, customers, unknown, able, people, *without = (int(each or 0) for each in connection.execute(query).one())
+    expansion = every - customers
+    reasons = {
+        f"no {' or '.join(desired.identifier_kinds)}": unknown,
+        **{f"no {name}": number for name, number in zip(required, without, strict=True)},
+        f"the same {' or '.join(desired.identifier_kinds)} as another": max(able - people - expansion, 0),
+    }
+    return Reach(customers, people, expansion, {why: number for why, number in reasons.items() if number})
+
+
+def rows_to_send(connection: Connection, desired: Desired, limit: int) -> Iterator[dict[str, Any]]:
+    """What would be sent of the first customers by key: identifier, then every mapped name. Personal data."""
+    columns = {"identifier": desired.identifier()}
+    columns |= {each.attribute: desired.values[each.column] for each in desired.columns}
+    query = sa.select(*(value.label(name) for name, value in columns.items())).select_from(desired.joined())
+    query = query.where(desired.has_identifier()).order_by(desired.members.c.user_key).limit(limit)
+    for row in connection.execute(query).mappings():
+        yield dict(row)
+
+
+def _required(planner: Planner, desired: Desired) -> dict[str, sa.ColumnElement[bool]]:
+    """What the service can't do without besides one identifier -> whether somebody lacks it."""
+    spec = planner.runtime.spec(planner.name)
+    options = spec.options_model.model_validate(planner.activation.options)
+    columns = {each.attribute: desired.values[each.column] for each in desired.columns}
+    names = [name for name in spec.required(options) if name in columns and name not in spec.identifiers(options)]
+    return {name: _is_blank(columns[name]) for name in names}
+
+
+def _is_blank(column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    text = column if isinstance(column.type, sa.String) else sa.cast(column, sa.String)
+    return sa.func.coalesce(Stripped(text, BLANKS), "", type_=sa.String()) == ""

@@ -1,0 +1,119 @@
+"""Results of campaigns in Dagster: numbers, every column of the file, and a picture of the lifts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import pytest
+import sqlalchemy as sa
+
+from audience_assets import build_definitions
+from audience_assets.assets.campaign_results import SCHEDULE
+from audience_assets_tests.assets.shop import FILES, PEOPLE, Shop, write_project
+
+ORDERS = """
+  orders:
+    type: events
+    table: orders
+    key: id
+    key_type: integer
+    timestamp: at
+    fields: {customer: {type: integer}, amount: {type: number}}
+relationships:
+  - {from: customers, to: orders, kind: has_many, on: {id: customer}}
+"""
+SPRING = """
+name: Spring
+include: [everybody]
+split: {method: exact}
+remaining:
+  name: All
+  groups:
+    - {name: control, percent: 40, control: true}
+    - {name: Socks, percent: 60, destinations: [klaviyo]}
+measurement:
+  window_days: 3
+  value: {model: orders, field: amount}
+"""
+TODAY = datetime.now(ZoneInfo("Europe/Paris")).date()
+
+
+@pytest.fixture
+def measured(shop: Shop) -> Shop:
+    """The shop with a campaign that was launched yesterday; who has an even number bought for 10 the moment after."""
+    launch = f"launch: {TODAY - timedelta(days=1)}\n"
+    write_project(
+        shop.folder, {"project.yaml": FILES["project.yaml"] + ORDERS, "campaigns/spring.yaml": SPRING + launch}
+    )
+    shop.definitions = build_definitions(shop.folder)
+    table = sa.Table(
+        "orders",
+        sa.MetaData(),
+        sa.Column("id", sa.BigInteger),
+        sa.Column("customer", sa.BigInteger),
+        sa.Column("at", sa.DateTime),
+        sa.Column("amount", sa.Double),
+    )
+    table.create(shop.engine)
+    at = datetime.combine(TODAY - timedelta(days=1), datetime.min.time(), tzinfo=ZoneInfo("Europe/Paris"))
+    moment = at.astimezone(UTC).replace(tzinfo=None)
+    rows = [{"id": key, "customer": key, "at": moment, "amount": 10.0} for key in range(2, PEOPLE + 1, 2)]
+    with shop.engine.begin() as connection:
+        connection.execute(table.insert(), rows)
+    return shop
+
+
+def test_results_are_an_asset_downstream_of_the_campaign_with_a_picture(measured: Shop, tmp_path: Path) -> None:
+    graph = measured.definitions.resolve_asset_graph()
+    assert graph.get(dg.AssetKey(["campaign_results", "spring"])).parent_keys == {
+        dg.AssetKey(["campaign", "spring"]),
+        dg.AssetKey(["warehouse", "orders"]),
+    }
+    ops = {"campaign_results__spring": {"config": {"folder": str(tmp_path)}}}
+    assert measured.materialize("campaign/spring", "campaign_results/spring", ops=ops).success
+    found = measured.numbers("campaign_results/spring")
+    assert (found["recipients"], found["purchasers"], found["window_is_over"]) == (PEOPLE, PEOPLE // 2, False)
+    control, socks = (record.data for record in found["results"].records)
+    assert (control["is_control"], control["recipients"], control["conversion_lift"]) == (True, 12, "")
+    assert (socks["group"], socks["recipients"]) == ("Socks", 18)
+    assert socks["conversion_rate"] == pytest.approx(socks["purchasers"] / 18, rel=1e-4)
+    expected = (socks["purchasers"] / 18 - control["purchasers"] / 12) * 18
+    assert found["incremental_purchasers"] == pytest.approx(expected, abs=0.01)
+    assert "the window of 3 days is not over yet" in found["summary"]
+    assert "Socks  conversion" in found["summary"] and "├" in found["summary"] and "●" in found["summary"]
+    assert Path(found["file"]).name == f"Spring_results_{TODAY - timedelta(days=1)}_3d.csv"
+    assert Path(found["file"]).is_file()
+    assert "shop-customers.com" not in repr(measured.newest("campaign_results/spring"))
+
+
+def test_a_campaign_that_was_never_computed_says_how_to_mend_it(measured: Shop) -> None:
+    result = measured.materialize("campaign_results/spring")
+    [event] = result.get_step_failure_events()
+    assert "campaign spring was never computed" in str(event.step_failure_data)
+
+
+def test_results_are_measured_while_the_window_runs_and_once_after(measured: Shop) -> None:
+    schedule = measured.definitions.resolve_schedule_def(SCHEDULE)
+    asked = []
+    for day in range(-2, 5):
+        at = datetime.combine(TODAY + timedelta(days=day), datetime.min.time(), tzinfo=ZoneInfo("Europe/Paris"))
+        with dg.build_schedule_context(
+            instance=measured.instance,
+            scheduled_execution_time=at + timedelta(hours=8),
+            repository_def=measured.definitions.get_repository_def(),
+        ) as context:
+            asked.append([request.asset_selection for request in schedule.evaluate_tick(context).run_requests or ()])
+    results = [[dg.AssetKey(["campaign_results", "spring"])]]
+    assert asked == [[], [], results, results, results, [], []]
+
+
+def test_campaigns_that_nothing_measures_have_no_results(shop: Shop) -> None:
+    write_project(shop.folder, {"campaigns/spring.yaml": SPRING.partition("measurement:")[0]})
+    definitions = build_definitions(shop.folder)
+    keys = {key.to_user_string() for key in definitions.resolve_asset_graph().get_all_asset_keys()}
+    assert "campaign/spring" in keys
+    assert not [key for key in keys if key.startswith("campaign_results")]
+    assert SCHEDULE not in {each.name for each in definitions.schedules or []}

@@ -1,0 +1,200 @@
+"""The commands about campaigns: what is declared, a rehearsal that keeps nothing, plans, deliveries, recipients."""
+
+from __future__ import annotations
+
+import csv
+import re
+import stat
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+
+from audience_assets.cli import main
+from audience_assets.runtime import Runtime
+from audience_assets_tests.cli.conftest import Run, Vendor, addresses, answer
+
+SPRING = """
+name: Spring
+include: [newsletter]
+exclude: [vips]
+sub_audiences:
+  - name: French
+    where: {field: country, op: is, value: FR}
+    groups:
+      - {name: control, percent: 20, control: true}
+      - {name: Socks, percent: 80, destinations: [klaviyo]}
+remaining:
+  groups:
+    - {name: control, percent: 10, control: true}
+    - {name: Shirts, percent: 90, destinations: [klaviyo]}
+"""
+LISTS = ("spring__french__socks__klaviyo", "spring__remaining__shirts__klaviyo")
+
+Campaign = Callable[..., Result]
+
+
+@pytest.fixture
+def campaign(run: Run, project: Path) -> Campaign:
+    """Call `audience-assets campaign ...` on a project that has one."""
+    del run
+    (project / "campaigns").mkdir()
+    (project / "campaigns/spring.yaml").write_text(SPRING)
+
+    def call(name: str, *arguments: str) -> Result:
+        return CliRunner().invoke(main, ["campaign", name, "--project", str(project), *arguments])
+
+    return call
+
+
+def groups(project: Path) -> dict[tuple[str, str], set[int]]:
+    """Sub-audience and group -> keys of the stored recipients; nothing if none were ever stored."""
+    with Runtime.open(project) as runtime, runtime.engine.connect() as connection:
+        table = runtime.state.recipient("spring", "integer")
+        if not sa.inspect(connection).has_table(table.name):
+            return {}
+        found: dict[tuple[str, str], set[int]] = {}
+        for row in connection.execute(sa.select(table)):
+            found.setdefault((row.sub_audience, row.group_name), set()).add(row.user_key)
+        return found
+
+
+def test_check_shows_groups_lists_and_what_to_look_at(campaign: Campaign, project: Path) -> None:
+    result = campaign("check")
+    assert result.exit_code == 0, result.output
+    assert "control, sent nothing" in result.stdout and "Spring_Socks at klaviyo" in result.stdout
+    assert "warning: campaigns/spring.yaml:2: delivery: klaviyo.subscription_list keeps subscriptions" in result.stdout
+    (project / "campaigns/spring.yaml").write_text(SPRING.replace("percent: 80", "percent: 79.99"))
+    result = campaign("check")
+    assert result.exit_code == 2
+    assert "campaigns/spring.yaml:8: sub_audiences[0].groups: the percentages of 'French' total 99.99" in result.stderr
+
+
+def test_a_preview_tells_sizes_and_keeps_nothing(campaign: Campaign, project: Path) -> None:
+    result = campaign("preview", "spring", "--json")
+    assert result.exit_code == 0, result.output
+    told = answer(result)
+    assert told["size"] == sum(people for group in told["groups"].values() for people in group.values())
+    assert set(told["lists"]) == set(LISTS)
+    socks = told["lists"][LISTS[0]]
+    assert socks["customers"] == told["groups"]["French"]["Socks"]
+    assert socks["customers"] == socks["rows"] - socks["expansion"] + sum(socks["shrink"].values())
+    assert any("with fewer than 100" in each for each in told["warnings"])
+    assert groups(project) == {}
+
+
+def test_a_dry_run_writes_so_many_records_to_files_that_only_their_owner_reads(
+    campaign: Campaign, project: Path, tmp_path: Path
+) -> None:
+    result = campaign("preview", "spring", "--out", str(tmp_path / "dry"), "--records", "3")
+    assert result.exit_code == 0, result.output
+    assert addresses(result.stdout) == []
+    files = sorted((tmp_path / "dry").iterdir())
+    assert [re.sub(r"\d{4}-\d\d-\d\d", "DAY", file.name) for file in files] == [
+        "Spring_French_Socks_DAY_klaviyo.csv",
+        "Spring_Remaining_Shirts_DAY_klaviyo.csv",
+    ]
+    for file in files:
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        rows = list(csv.DictReader(file.read_text().splitlines()))
+        assert len(rows) == 3 and all("@" in row["identifier"] for row in rows)
+    assert groups(project) == {}
+
+
+def test_a_delivered_campaign_holds_its_groups_and_no_control(
+    campaign: Campaign, run: Run, project: Path, vendor: Vendor, tmp_path: Path
+) -> None:
+    planned = answer(campaign("plan", "spring", "--json"))
+    assert [each["activation"] for each in planned] == list(LISTS)
+    given = groups(project)
+    assert [each["add"] for each in planned] == [
+        len(given["French", "Socks"]),
+        len(given["Remaining", "Shirts"]),
+    ]
+    result = run("sync", "--campaign", "spring", "--json")
+    assert result.exit_code in (0, 4), result.output
+    vendor.account.finish_jobs()
+    with Runtime.open(project) as runtime, runtime.engine.connect() as connection:
+        people = sa.table("customers", sa.column("customer_id"), sa.column("email"))
+        emails = {row.customer_id: (row.email or "").lower() for row in connection.execute(sa.select(people))}
+    sent = {
+        (profile.email or "").lower()
+        for name in ("Spring_Socks", "Spring_Shirts")
+        for profile in vendor.account.members(vendor.account.list_named(name).id)
+    }
+    control = {emails[key] for (_, group), keys in given.items() if group == "control" for key in keys}
+    assert control and sent and not control & sent
+    result = campaign("recipients", "spring", "--out", str(tmp_path / "files"), "--json")
+    files = {Path(each).name.rsplit("_", 1)[0]: Path(each) for each in answer(result)["files"]}
+    assert set(files) == {
+        "Spring_French_control",
+        "Spring_French_Socks",
+        "Spring_Remaining_control",
+        "Spring_Remaining_Shirts",
+    }
+    rows = list(csv.DictReader(files["Spring_French_control"].read_text().splitlines()))
+    assert {int(row["user_key"]) for row in rows} == given["French", "control"]
+    assert {(row["campaign_name"], row["group_name"], row["is_control"]) for row in rows} <= {
+        ("Spring", "control", "True"),
+        ("Spring", "control", "1"),
+    }
+
+
+def test_syncing_all_leaves_campaigns_to_their_time(campaign: Campaign, run: Run, vendor: Vendor) -> None:
+    del campaign, vendor
+    told = answer(run("sync", "--all", "--json"))
+    assert {each["activation"] for each in told} == {"newsletter", "vips"}
+
+
+def test_names_are_offered(campaign: Campaign) -> None:
+    result = campaign("preview", "sprig")
+    assert result.exit_code == 2 and "no campaign is called 'sprig': did you mean 'spring'?" in result.stderr
+    result = campaign("recipient", "spring")
+    assert result.exit_code == 2 and "did you mean 'recipients'?" in result.stderr
+
+
+def test_recipients_that_were_never_computed(campaign: Campaign) -> None:
+    result = campaign("recipients", "spring", "--no-refresh")
+    assert result.exit_code == 2 and "was never computed" in result.stderr
+
+
+def test_results_are_a_table_a_picture_and_a_file(campaign: Campaign, project: Path, tmp_path: Path) -> None:
+    refused = campaign("results", "spring")
+    assert refused.exit_code == 1
+    assert "campaign spring was never computed" in refused.stderr
+    assert campaign("recipients", "spring").exit_code == 0
+    launch = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+    keys = sorted(key for people in groups(project).values() for key in sorted(people)[::2])
+    columns = "order_id, customer_id, ordered_at, amount, channel, status"
+    with Runtime.open(project) as runtime, runtime.engine.begin() as connection:
+        connection.execute(
+            sa.text(f"INSERT INTO orders ({columns}) VALUES (:id, :key, :at, 10 + :key, 'online', 'paid')"),
+            [{"id": 900_000 + key, "key": key, "at": f"{launch} 12:00:00"} for key in keys],
+        )
+    told = answer(campaign("results", "spring", "--launch", launch, "--out", str(tmp_path / "out"), "--json"))
+    assert {(row["sub_audience"], row["group"]) for row in told["rows"]} == set(groups(project))
+    assert all(row["recipients"] == len(groups(project)[row["sub_audience"], row["group"]]) for row in told["rows"])
+    assert Path(told["file"]).name == f"Spring_results_{launch}_7d.csv"
+    with Path(told["file"]).open(newline="", encoding="utf-8") as file:
+        assert [row["group"] for row in csv.DictReader(file)] == [row["group"] for row in told["rows"]]
+    shown = campaign("results", "spring", "--launch", launch).stdout
+    assert "Socks   conversion" in shown or "Socks  conversion" in shown
+    assert "●" in shown and "├" in shown
+    assert "warning: the window of 7 days is not over yet" in shown
+    assert not addresses(shown)
+
+
+def test_a_preview_tells_the_smallest_lift_that_can_be_shown(campaign: Campaign, project: Path) -> None:
+    useful = "measurement: {window_days: 365, useful_lift_percent: 10}\n"
+    (project / "campaigns/spring.yaml").write_text(SPRING + useful)
+    told = answer(campaign("preview", "spring", "--json"))
+    assert [(each["sub_audience"], each["group"]) for each in told["outlook"]] == [
+        ("French", "Socks"),
+        ("Remaining", "Shirts"),
+    ]
+    assert all(each["rate_lift"] is None or each["rate_lift"] > 0.1 for each in told["outlook"])
+    assert any("10% would be useful" in warning for warning in told["warnings"])
+    assert "the smallest lifts that would be found in 4 of 5 such campaigns" in campaign("preview", "spring").stdout

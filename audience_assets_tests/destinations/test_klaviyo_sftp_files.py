@@ -1,0 +1,214 @@
+"""What is in the files, how many there are, and what Klaviyo's twin makes of them."""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+import tracemalloc
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from audience_assets.destinations.base import Mapped, Member, Status
+from audience_assets.destinations.klaviyo.sftp_rows import cell
+from audience_assets_tests.destinations.klaviyo_sftp_world import (
+    LIST_NAME,
+    SftpWorld,
+    delivered,
+    people,
+    person,
+    sftp,
+)
+
+__all__ = ["sftp"]
+
+AWKWARD = ['=LINK("x","y")', "+1-2", "-3", "@me", 'say "hi"', "a,b", "two\r\nlines", "tab\there", "Žofie 🌱", " x "]
+
+
+def test_a_file_is_as_klaviyo_wants_it(sftp: SftpWorld) -> None:
+    service = sftp.service()
+    target = service.ensure_list(LIST_NAME)
+    members = [person("Ann@Example.com", "+447400123451", "C-1", "gold"), person(None, None, "C-2")]
+    report = delivered(service, service.add(target, members))
+    assert (report.calls, report.outcomes) == (1, [])
+    [name] = sftp.names()
+    assert re.fullmatch(r"spring_readers-20260715T\d{6}-[0-9a-f]{8}-001\.csv", name)
+    assert (
+        sftp.content(name)
+        == (
+            "Email,PhoneNumber,ExternalID,List ID,tier\r\n"
+            f"ann@example.com,+447400123451,C-1,{target.id},gold\r\n"
+            f",,C-2,{target.id},\r\n"
+        ).encode()
+    )
+    [result] = sftp.results()
+    assert (result.rows, result.created, result.updated, result.failed) == (2, 2, 0, 0)
+    ann = sftp.account.find("ann@example.com")
+    assert ann is not None
+    assert (ann.phone_number, ann.external_id, ann.attributes) == (
+        "+447400123451",
+        "C-1",
+        {"properties": {"tier": "gold"}},
+    )
+    assert sftp.emails(target.id) == {"ann@example.com", None}
+
+
+def test_nobody_s_consent_changes(sftp: SftpWorld) -> None:
+    sftp.account.add_profiles([{"email": "person0@example.com"}, {"email": "person1@example.com"}])
+    sftp.account.opt_out("person0@example.com")
+    sftp.account.opt_in("person1@example.com")
+    before = len(sftp.account.audit)
+    service = sftp.service()
+    target = service.ensure_list(LIST_NAME)
+    delivered(service, service.add(target, people(3)))
+    assert len(sftp.emails(target.id)) == 3
+    assert len(sftp.account.audit) == before
+
+
+@pytest.mark.parametrize("value", AWKWARD)
+def test_awkward_values_arrive_as_they_are(sftp: SftpWorld, value: str) -> None:
+    """Klaviyo reads the file and no spreadsheet does, so nothing is put before what looks like a formula."""
+    service = sftp.service(mapped=Mapped({"email": "text"}, {"tier": "text", f"about {value}".strip(): "text"}))
+    target = service.ensure_list(LIST_NAME)
+    member = person("ann@example.com", tier=value)
+    member.values[f"about {value}".strip()] = value
+    delivered(service, service.add(target, [member]))
+    assert sftp.results()[0].failed == 0
+    ann = sftp.account.find("ann@example.com")
+    assert ann is not None
+    assert ann.attributes == {"properties": {"tier": value, f"about {value}".strip(): value}}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, ""),
+        (True, "true"),
+        (3, "3"),
+        (Decimal("1E+3"), "1000"),
+        (date(2026, 1, 31), "2026-01-31"),
+        (datetime(2026, 1, 31, 12, tzinfo=UTC), "2026-01-31T12:00:00+00:00"),
+        (datetime(2026, 1, 31, 12), "2026-01-31T12:00:00+00:00"),
+        (["a", "b"], '["a","b"]'),
+    ],
+)
+def test_values_are_text(value: Any, text: str) -> None:
+    assert cell(value) == text
+
+
+def test_what_identifies_nobody_is_refused_and_the_rest_goes(sftp: SftpWorld) -> None:
+    service = sftp.service()
+    target = service.ensure_list(LIST_NAME)
+    members = [
+        person("no address"),
+        person("bob@example.com", "12"),
+        person("no address either", None, "C-3"),
+        person(None, None, "x" * 256),
+        person("cid@example.com"),
+    ]
+    report = delivered(service, service.add(target, members))
+    told = {o.identifier: (o.status, [(i.channel, i.reason) for i in o.issues]) for o in report.outcomes}
+    assert told == {
+        "no address": (Status.REJECTED, [("email", "invalid_email")]),
+        "bob@example.com": (Status.ACCEPTED, [("phone", "invalid_phone")]),
+        "no address either": (Status.ACCEPTED, [("email", "invalid_email")]),
+        "x" * 256: (Status.REJECTED, [("external_id", "external_id_too_long")]),
+    }
+    assert sftp.emails(target.id) == {"bob@example.com", "cid@example.com", None}
+
+
+def test_a_batch_of_nobody_makes_no_file(sftp: SftpWorld) -> None:
+    service = sftp.service()
+    report = delivered(service, service.add(service.ensure_list(LIST_NAME), [person("no address")]))
+    assert (report.calls, report.delivery, sftp.names()) == (0, None, [])
+
+
+def test_headers_can_be_spelled_otherwise(sftp: SftpWorld) -> None:
+    headers = {"external_id": "External ID", "first_name": "First Name"}
+    mapped = Mapped({"email": "text", "external_id": "text"}, {"first_name": "text", "last_name": "text"})
+    service = sftp.service(settings={"sftp_headers": headers}, mapped=mapped)
+    delivered(service, service.add(service.ensure_list(LIST_NAME), people(1)))
+    header = sftp.content(sftp.names()[0]).split(b"\r\n")[0]
+    assert header == b"Email,External ID,List ID,First Name,LastName"
+
+
+def batches_of(count: int, size: int) -> list[list[Member]]:
+    everybody = people(count)
+    return [everybody[start : start + size] for start in range(0, count, size)]
+
+
+def test_many_batches_are_one_file(sftp: SftpWorld) -> None:
+    service = sftp.service()
+    target = service.ensure_list(LIST_NAME)
+    deliveries = {service.add(target, batch).delivery for batch in batches_of(300, 20)}
+    assert sftp.names() == [], "nothing is there before it is whole"
+    assert service.flush() == 1
+    assert [delivery.done() for delivery in deliveries if delivery] == [True]
+    assert len(sftp.names()) == 1
+    assert len(sftp.emails(target.id)) == 300
+
+
+def test_a_large_load_is_several_files_below_the_limit(sftp: SftpWorld) -> None:
+    service = sftp.service(settings={"sftp_part_bytes": 3_000})
+    target = service.ensure_list(LIST_NAME)
+    reports = [service.add(target, batch) for batch in batches_of(300, 20)]
+    calls = sum(report.calls for report in reports) + service.flush()
+    assert all(report.delivery is not None and report.delivery.done() for report in reports)
+    assert calls == len(sftp.names()) > 3
+    assert [name[-7:] for name in sftp.names()][:3] == ["001.csv", "002.csv", "003.csv"]
+    assert max(len(sftp.content(name)) for name in sftp.names()) <= 3_000
+    written = [row["Email"] for name in sftp.names() for row in sftp.rows(name)]
+    assert sorted(written) == sorted(member.identifier for member in people(300))
+    assert len(sftp.emails(target.id)) == 300
+
+
+def test_a_batch_larger_than_a_file_goes_into_files_of_its_own(sftp: SftpWorld) -> None:
+    service = sftp.service(settings={"sftp_part_bytes": 2_000})
+    target = service.ensure_list(LIST_NAME)
+    first = service.add(target, people(5))
+    large = service.add(target, people(100))
+    assert large.delivery is not None
+    assert large.delivery.done(), "it waited for nobody"
+    service.flush()
+    assert first.delivery is not None
+    assert first.delivery.done()
+    assert all(len(sftp.content(name)) <= 2_000 for name in sftp.names())
+    assert len(sftp.emails(target.id)) == 100
+
+
+def test_batches_of_many_threads_are_whole_and_once(sftp: SftpWorld) -> None:
+    service = sftp.service(settings={"sftp_part_bytes": 4_000})
+    target = service.ensure_list(LIST_NAME)
+    batches = batches_of(400, 10)
+    random.Random(1).shuffle(batches)
+    threads = [
+        threading.Thread(target=lambda part: [service.add(target, batch) for batch in part], args=(batches[n::4],))
+        for n in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    service.flush()
+    written = [row["Email"] for name in sftp.names() for row in sftp.rows(name)]
+    assert sorted(written) == sorted(member.identifier for batch in batches for member in batch)
+
+
+def test_a_large_file_takes_no_memory(sftp: SftpWorld) -> None:
+    service = sftp.service()
+    target = service.ensure_list(LIST_NAME)
+    sftp.account.switches.sftp_ingest_delay = 1e9
+    batch = [person(f"person{number}@example.com", tier="x" * 8_000) for number in range(100)]
+    tracemalloc.start()
+    try:
+        for _ in range(15):
+            service.add(target, batch)
+        service.flush()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(sftp.content(sftp.names()[0])) > 12_000_000
+    assert peak < 6_000_000, "a batch and what is on the wire, but not the file"
