@@ -23,7 +23,7 @@ from audience_assets.consent.evidence import (
     fill_own_opt_outs,
     reopen_refused,
 )
-from audience_assets.destinations.base import CallEstimate, ListService, Operation
+from audience_assets.destinations.base import CallEstimate, HasRoutes, ListService, Operation, Route
 from audience_assets.project.activations import EffectiveActivation
 from audience_assets.project.models import FieldType
 from audience_assets.project.service_options import only_channel
@@ -339,6 +339,10 @@ class Planner:
         return int(connection.scalar(query) or 0)
 
 
-def estimate(service: ListService, counts: PlanCounts) -> list[CallEstimate]:
-    """The vendor calls a plan will need."""
-    return service.estimate(adds=counts.add, updates=counts.update, removes=counts.remove)
+def reckon(service: ListService, counts: PlanCounts) -> tuple[list[Route], list[CallEstimate]]:
+    """The ways to deliver a plan, of which the service takes one (none where it has one only), and the calls needed."""
+    numbers = {"adds": counts.add, "updates": counts.update, "removes": counts.remove}
+    if not counts.changes:
+        return [], []
+    routes = service.choose_route(**numbers) if isinstance(service, HasRoutes) else []
+    return routes, service.estimate(**numbers)
