@@ -17,6 +17,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -198,7 +199,7 @@ def _widened(project: Project) -> Project:
     mapping = activation.mapping.model_copy(update={"fields": {name: name for name in ATTRIBUTES}})
     settings = project.settings.model_copy(update={"models": {"users": users}})
     effective = {"vips": activation.model_copy(update={"mapping": mapping})}
-    return Project(project.root, settings, project.segments, project.destinations, project.activations, effective)
+    return replace(project, settings=settings, effective=effective)
 
 
 def pandas_diff(bench: Bench) -> tuple[Cost, int]:

@@ -38,7 +38,7 @@ from audience_assets.project.places import Place, nearest
 from audience_assets.project.project import Project
 from audience_assets.project.project_file import ReadProject, read_project
 from audience_assets.project.treatments import Declared, treatments
-from audience_assets.project.validation import validate
+from audience_assets.project.validation import salvage, validate
 from audience_assets.project.yaml_text import dotted
 
 __all__ = ["MissingVariable", "load_project", "resolve_env", "resolve_settings"]
@@ -206,16 +206,24 @@ def _check_activations(check: ActivationCheck, files: Files, parts: _Parts, list
         check_settings(activation, place)
         if not segment_and_destination_known(activation, files.segment_names, parts.destination_names, place):
             continue
-        segment = project.segments.get(activation.segment)
-        if activation.destination in project.destinations and _model_of(segment, check.fields) is not None:
+        if _is_sound_around(activation, check):
             places = ActivationPlaces(place, parts.destination_places[activation.destination])
             check.check(activation, places)
             judged.append((activation, places))
     for name in files.activations.keys() - project.activations.keys():
         entry = files.activations[name]
         check_activation_remains(entry.data, files.segment_names, parts.destination_names, entry.place)
+        remains = salvage(Activation, entry.data)
+        if remains is not None and _is_sound_around(remains, check):
+            places = ActivationPlaces(entry.place, parts.destination_places[remains.destination])
+            check.check(remains, places, entry.data.keys() - remains.model_fields_set)
     judged += check_lists_of(check, lists, files, parts.destination_places)
     check_lists(project, judged)
+
+
+def _is_sound_around(activation: Activation, check: ActivationCheck) -> bool:
+    segment = check.project.segments.get(activation.segment)
+    return activation.destination in check.project.destinations and _model_of(segment, check.fields) is not None
 
 
 def _sources(files: Files, parts: _Parts) -> dict[str, str]:

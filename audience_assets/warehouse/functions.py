@@ -10,6 +10,7 @@ import hashlib
 import json
 import sqlite3
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 BUCKETS = 10_000
-_FIRST_U32 = struct.Struct(">I12x").unpack
+_FIRST_U32: Callable[[bytes], tuple[int, ...]] = struct.Struct(">I12x").unpack
 _md5 = hashlib.md5
 
 
@@ -189,8 +190,7 @@ def bucket_of(salt: str, key: str | int) -> int:
 
 
 def _md5_u32(text: str) -> int:
-    number: int = _FIRST_U32(hashlib.md5(text.encode(), usedforsecurity=False).digest())[0]
-    return number
+    return _FIRST_U32(_md5(text.encode(), usedforsecurity=False).digest())[0]
 
 
 def _null_safe_md5_u32(text: str | None) -> int | None:

@@ -201,6 +201,16 @@ def test_the_doctor_writes_nothing_in_the_warehouse(
     assert tables and not [name for name in tables if name.startswith("audience_assets")]
 
 
+def test_the_doctor_misses_a_list_that_was_delivered_to(run: Run, vendor: Vendor) -> None:
+    assert run("sync", "newsletter").exit_code == 0
+    assert "exists, and we deliver to it; opt-in process: double_opt_in" in run("doctor", "newsletter").stdout
+    vendor.account.delete_list(vendor.account.list_named("Newsletter"))
+    result = run("doctor", "newsletter")
+    assert result.exit_code == 1
+    assert "audience-assets sync newsletter --recreate" in result.stdout
+    assert "the first sync creates it" not in result.stdout
+
+
 def test_the_doctor_warns_of_lists_whose_opt_outs_are_shared(run: Run, vendor: Vendor, project: Path) -> None:
     (project / "activations/vips.yaml").write_text("segment: vips\ndestination: klaviyo\n")
     result = run("doctor")
