@@ -286,11 +286,15 @@ class Planner:
 
     def known_sizes(self, connection: Connection, tables: ListTables) -> dict[str, int]:
         """Members of the ledger by status, as the last merge counted them; nothing if it is empty now."""
-        registry = self.runtime.state.destination_list
         if not connection.scalar(sa.select(sa.exists().select_from(tables.ledger))):
             return {}
+        return self.list_sizes(connection) or self.ledger_sizes(connection, tables)
+
+    def list_sizes(self, connection: Connection) -> dict[str, int]:
+        """Rows of the ledger by status, as the last delivery left them."""
+        registry = self.runtime.state.destination_list
         text = connection.scalar(sa.select(registry.c.sizes).where(registry.c.activation == self.name))
-        return json.loads(text) if text else self.ledger_sizes(connection, tables)
+        return json.loads(text) if text else {}
 
     @staticmethod
     def ledger_sizes(connection: Connection, tables: ListTables) -> dict[str, int]:

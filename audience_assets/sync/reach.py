@@ -5,7 +5,7 @@ Counted in one pass over the audience with its mapped columns, so it can be told
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from audience_assets.sync.desired import BLANKS, Desired
+from audience_assets.sync.diff import ABSENT, IN_LIST, REJECTED, UNSURE
 from audience_assets.sync.plan import Planner
-from audience_assets.sync.report import SyncReport
+from audience_assets.sync.report import RejectionCount
 from audience_assets.warehouse.functions import Stripped
 
 
@@ -34,11 +35,20 @@ class Reach:
     def lost(self) -> int:
         return sum(self.shrink.values())
 
-    def with_vendor(self, report: SyncReport) -> Reach:
-        """After a delivery: what the vendor did not take is shrink as well, and the rows are the list's members."""
-        refused = {f"refused: {each.reason}": each.rows for each in report.rejections if each.channel is None}
-        unknown = {"unknown to the vendor": report.absent} if report.absent else {}
-        return Reach(self.customers, report.members_after, self.expansion, {**self.shrink, **unknown, **refused})
+    def with_vendor(self, sizes: Mapping[str, int], refusals: Sequence[RejectionCount]) -> Reach:
+        """After a delivery: whom the vendor did not take is shrink as well, and the rows are the list's members.
+
+        `sizes` are the ledger's rows by status, `refusals` the open rejections.
+        """
+        words = ", ".join(dict.fromkeys(each.reason for each in refusals))
+        lost = {
+            "unknown to the vendor": sizes.get(ABSENT, 0),
+            f"refused: {words or 'for no known reason'}": sizes.get(REJECTED, 0) + sizes.get(UNSURE, 0),
+        }
+        rows = sum(sizes.get(status, 0) for status in IN_LIST)
+        return Reach(
+            self.customers, rows, self.expansion, {**self.shrink, **{why: each for why, each in lost.items() if each}}
+        )
 
 
 def measure_reach(connection: Connection, planner: Planner, desired: Desired) -> Reach:
