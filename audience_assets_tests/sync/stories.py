@@ -36,7 +36,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ACTIVATION = """
 mapping:
   identifiers: {email: email}
-  fields: {visits: visits, spent: spent}
+  fields: {visits: visits, spent: spent, city: home.city}
 consent: {history: {model: guest_choices}}
 options: {consent: true}
 guard: {min_size: 0, max_removed_percent: 100}
