@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from audience_assets.audiences import insight_queries as queries
 from audience_assets.audiences.catalogue import Catalogue
+from audience_assets.audiences.definition import all_nodes
 from audience_assets.audiences.insight_values import (
     MISSING,
     OTHER,
@@ -27,7 +28,7 @@ from audience_assets.audiences.missing import explain_missing
 from audience_assets.audiences.planning import expect_large_joins
 from audience_assets.audiences.scope import Scope
 from audience_assets.audiences.statement import Statement, complete
-from audience_assets.audiences.stored import expect_computed, segments_read
+from audience_assets.audiences.stored import expect_computed, expect_read
 from audience_assets.project.conditions import All
 from audience_assets.project.needs import Needs
 from audience_assets.project.project import Project
@@ -52,7 +53,8 @@ def segment_insights(
     lists = lists or {}
     with explain_missing(engine, project), engine.connect() as connection:
         expect_large_joins(connection)
-        expect_computed(connection, state, project, [name, *segments_read(project, name)])
+        expect_computed(connection, state, project, [name])
+        expect_read(connection, state, project, project.users_model(name), all_nodes(project, name))
         source = _Source(connection, state, project, name, as_of)
         [counts] = source.rows(lambda users, member: queries.counts(users, member, list(lists.values())))
         return SegmentInsights(

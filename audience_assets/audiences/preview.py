@@ -10,9 +10,10 @@ from sqlalchemy.engine import Engine
 
 from audience_assets.audiences.catalogue import Catalogue
 from audience_assets.audiences.compiler import compile_segment
+from audience_assets.audiences.definition import all_nodes
 from audience_assets.audiences.missing import explain_missing
 from audience_assets.audiences.planning import expect_large_joins
-from audience_assets.audiences.stored import expect_computed, segments_read
+from audience_assets.audiences.stored import expect_read
 from audience_assets.audiences.uploaded import load_uploaded_lists, uploaded_lists
 from audience_assets.project.project import Project
 from audience_assets.warehouse.state import State
@@ -39,7 +40,7 @@ def preview(
     joined = members.join(table, table.c[declared.key] == members.c.user_key)
     query = sa.select(*columns).select_from(joined).order_by(members.c.user_key).limit(limit)
     with explain_missing(engine, project), engine.connect() as connection:
-        expect_computed(connection, state, project, segments_read(project, name))
+        expect_read(connection, state, project, model, all_nodes(project, name))
         expect_large_joins(connection)
         return [dict(row) for row in connection.execute(query).mappings()]
 

@@ -9,11 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from audience_assets.audiences.compiler import compile_segment
-from audience_assets.audiences.definition import definition_hash
+from audience_assets.audiences.definition import all_nodes, definition_hash
 from audience_assets.audiences.missing import explain_missing
 from audience_assets.audiences.planning import expect_large_joins
 from audience_assets.audiences.store import SegmentRun, record_run, store_members
-from audience_assets.audiences.stored import expect_computed, segments_read
+from audience_assets.audiences.stored import expect_read
 from audience_assets.audiences.uploaded import load_uploaded_lists, uploaded_lists
 from audience_assets.errors import WarehouseError
 from audience_assets.project.project import Project
@@ -36,7 +36,7 @@ def refresh_segment(engine: Engine, state: State, project: Project, name: str, a
         statement = compile_segment(project, name, as_of, state=state)
         with engine.begin() as connection:
             expect_large_joins(connection)
-            expect_computed(connection, state, project, segments_read(project, name))
+            expect_read(connection, state, project, model, all_nodes(project, name))
 
             def check(scratch: sa.Table) -> None:
                 key = scratch.c.user_key

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from audience_assets.audiences.definition import all_nodes
+from audience_assets.audiences.received import campaigns_read
 from audience_assets.errors import WarehouseError
 from audience_assets.project.conditions import Condition, SegmentMember
 from audience_assets.project.project import Project
@@ -28,6 +29,22 @@ def memberships_read(nodes: Iterable[Condition]) -> list[str]:
     """Segments whose stored membership these conditions read."""
     members = (node for node in nodes if isinstance(node, SegmentMember))
     return sorted({node.segment for node in members if node.joined_within or node.left_within})
+
+
+def expect_read(connection: Connection, state: State, project: Project, model: str, nodes: Iterable[Condition]) -> None:
+    """What these conditions about a users model read of earlier computations is there, or nothing can be told.
+
+    Raises NotComputed for a membership that nobody knows. A campaign that was never computed has no recipients; its
+    tables are made, empty.
+    """
+    read = list(nodes)
+    expect_computed(connection, state, project, memberships_read(read))
+    key_type = project.models[model].key_type
+    for tables in (state.recipient, state.assignment):
+        theirs = {name: tables(name, key_type) for name in campaigns_read(project, model, read)}
+        for table in theirs.values():
+            table.create(connection, checkfirst=True)
+        expect_todays_keys(connection, project, model, theirs)
 
 
 def in_order(project: Project, names: Iterable[str]) -> list[str]:

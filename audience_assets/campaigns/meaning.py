@@ -17,11 +17,12 @@ from audience_assets.warehouse.functions import BUCKETS
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A sub-audience; `condition` is None for everybody who is left."""
+    """A sub-audience; without a condition it is everybody, or, as the `rest`, everybody who is in no other."""
 
     name: str
     condition: Condition | None
     groups: Sequence[Group]
+    rest: bool
 
     @property
     def control(self) -> str | None:
@@ -31,7 +32,9 @@ class Part:
 def parts(campaign: Campaign) -> list[Part]:
     """The campaign's sub-audiences in order."""
     return [
-        Part(each.name, _criteria(each) if isinstance(each, SubAudience) else None, each.groups)
+        Part(each.name, _criteria(each), each.groups, rest=False)
+        if isinstance(each, SubAudience)
+        else Part(each.name, None, each.groups, rest=True)
         for each in parts_of(campaign)
     ]
 

@@ -25,13 +25,15 @@ from audience_assets.warehouse.state import State
 class Outcome:
     """One group: people who were given it, and what they bought. `revenue` and `items` are None where none is declared.
 
-    Money is in the value field's unit. A ratio to nothing is None.
+    `late` of the recipients were given the group after the window began. Money is in the value field's unit. A ratio to
+    nothing is None.
     """
 
     sub_audience: str
     group: str
     is_control: bool
     recipients: int
+    late: int
     purchasers: int
     orders: int
     items: float | None
@@ -92,6 +94,7 @@ def together(groups: Sequence[Outcome]) -> Outcome | None:
     return replace(
         groups[0],
         recipients=sum(each.recipients for each in groups),
+        late=sum(each.late for each in groups),
         purchasers=sum(each.purchasers for each in groups),
         orders=sum(each.orders for each in groups),
         items=added("items"),
@@ -125,7 +128,7 @@ class Ledger:
     def first(self, until: datetime) -> sa.Subquery:
         """The first group of everybody who was given one before `until`; with all matches, one a sub-audience."""
         c = self.table.c
-        columns = (c.user_key, c.sub_audience, c.group_name, c.is_control, c.split_version)
+        columns = (c.user_key, c.sub_audience, c.group_name, c.is_control, c.split_version, c.assigned_at)
         rows = sa.select(*columns).where(c.assigned_at < sa.literal(until, c.assigned_at.type))
         rows = rows.where(c.split_version >= self.drawn_since)
         if self.newest == self.drawn_since:
@@ -151,7 +154,8 @@ def count_outcomes(
     first = ledger.first(until)
     c = first.c
     key = (c.sub_audience, c.group_name, c.is_control, c.split_version)
-    query: sa.Select[Any] = sa.select(*key, *totals(c.user_key, found)).group_by(*key)
+    late = sa.func.sum(sa.case((c.assigned_at > sa.literal(since, c.assigned_at.type), 1), else_=0)).label("late")
+    query: sa.Select[Any] = sa.select(*key, late, *totals(c.user_key, found)).group_by(*key)
     query = query.select_from(first.outerjoin(found, found.c.user_key == c.user_key))
     rows = connection.execute(query).all()
     sizes = [VersionSize(row.sub_audience, row.split_version, row.group_name, row.people) for row in rows]
@@ -170,6 +174,7 @@ def _outcome(sub_audience: str, group: str, is_control: bool, rows: list[sa.Row[
         group=group,
         is_control=bool(is_control),
         recipients=int(added("people")),
+        late=int(added("late")),
         purchasers=int(added("purchasers")),
         orders=int(added("orders")),
         items=added("items") if what.items else None,

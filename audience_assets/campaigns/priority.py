@@ -13,8 +13,8 @@ from audience_assets.project.project import Project
 from audience_assets.warehouse.state import State
 
 
-def rivals(connection: Connection, state: State, project: Project, name: str, as_of: datetime) -> list[sa.Table]:
-    """The recipients of the campaigns that outrank this one and are not over at `as_of`.
+def rivals(connection: Connection, state: State, project: Project, name: str, as_of: datetime) -> dict[str, sa.Table]:
+    """By its name, the recipients of each campaign that outranks this one and is not over at `as_of`.
 
     A campaign is over when its results have been counted: `measurement.window_days` after its newest run.
     """
@@ -27,7 +27,7 @@ def rivals(connection: Connection, state: State, project: Project, name: str, as
     live = [each for each in listed if each in until and as_of < until[each]]
     tables = {each: state.recipient(each, project.models[model].key_type) for each in live}
     expect_todays_keys(connection, project, model, tables)
-    return list(tables.values())
+    return tables
 
 
 def _window(project: Project, campaign: str) -> int:

@@ -18,7 +18,7 @@ from audience_assets.audiences.missing import explain_missing
 from audience_assets.audiences.planning import expect_large_joins
 from audience_assets.audiences.refresh import expect_keys
 from audience_assets.audiences.store import SegmentRun, record_run, run_id, store_members
-from audience_assets.audiences.stored import expect_computed, memberships_read
+from audience_assets.audiences.stored import expect_read
 from audience_assets.audiences.uploaded import lists_read, load_uploaded_lists
 from audience_assets.campaigns.assign import Staged, assign_exactly, stage, withhold, write_ledger
 from audience_assets.campaigns.meaning import campaign_hash, conditions, parts
@@ -31,6 +31,7 @@ from audience_assets.campaigns.statement import EXCLUDED, HELD_OUT, OUTRANKED, A
 from audience_assets.campaigns.versions import current_splits
 from audience_assets.project.audiences import audience_name
 from audience_assets.project.project import Project
+from audience_assets.warehouse.locks import one_at_a_time
 from audience_assets.warehouse.state import State
 
 
@@ -94,18 +95,13 @@ def _computed(
     nodes = list(all_nodes_of(project, conditions(project.campaigns[name])))
     load_uploaded_lists(engine, state, project, lists_read(nodes))
     with explain_missing(engine, project), engine.begin() as connection:
-        _one_at_a_time(connection, state, name)
+        one_at_a_time(connection, f"{state.namespace} campaign {name}")
         expect_large_joins(connection)
         expect_same_buckets(connection)
-        expect_computed(connection, state, project, memberships_read(nodes))
-        yield connection, _Refresh(connection, state, project, name, as_of, started).run()
-
-
-def _one_at_a_time(connection: Connection, state: State, name: str) -> None:
-    """SQLite's writers queue by themselves; on Postgres this lock goes with the transaction."""
-    if connection.dialect.name == "postgresql":
-        key = sa.func.hashtext(f"{state.namespace} campaign {name}")
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
+        refresh = _Refresh(connection, state, project, name, as_of, started)
+        refresh.prepare()
+        expect_read(connection, state, project, refresh.model, nodes)
+        yield connection, refresh.run()
 
 
 @dataclass
@@ -126,11 +122,14 @@ class _Refresh:
         self.definition = campaign_hash(self.project, self.name)
         self.first_match = self.campaign.assignment == "first_match"
 
+    def prepare(self) -> None:
+        """The campaign's tables are there, under today's keys."""
+        for table in (self.ledger, self.recipient):
+            table.create(self.connection, checkfirst=True)
+            carry_over(self.connection, self.project, self.model, table)
+
     def run(self) -> CampaignRun:
         connection = self.connection
-        for table in (self.ledger, self.recipient):
-            table.create(connection, checkfirst=True)
-            carry_over(connection, self.project, self.model, table)
         staged = self._stage()
         people = self._people(staged)
         assign_exactly(connection, staged, self.ledger, first_match=self.first_match)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
@@ -78,6 +78,13 @@ class CampaignResults:
     def warnings(self) -> list[str]:
         """What keeps the numbers from meaning what they seem to."""
         found = [] if self.complete else [f"the window of {self.window_days} days is not over yet"]
+        outcomes = [group.outcome for part in self.parts for group in part.groups]
+        late, everybody = sum(each.late for each in outcomes), sum(each.recipients for each in outcomes)
+        if late:
+            found.append(
+                f"{late:,} of {everybody:,} people were given their group after the launch; what they bought between "
+                "counts as well, in every group alike"
+            )
         for part in self.parts:
             found += part.warnings
         return found
@@ -97,7 +104,8 @@ def campaign_results(
 
     The launch is the declared one, the schedule's start, or the day on which somebody first got a group; days are those
     of the project's timezone. Raises WarehouseError when the campaign was never computed or something is missing in the
-    warehouse, AudienceError when nothing says what counts as a purchase, or the launch is still to come.
+    warehouse, AudienceError when nothing says what counts as a purchase, the launch is still to come, or nobody
+    had a group within the window.
     """
     campaign = project.campaigns[name]
     what = measured(project, campaign)
@@ -109,9 +117,14 @@ def campaign_results(
         since, end = (_midnight(each, project) for each in (day, day + timedelta(days=days)))
         if as_of <= since:
             raise AudienceError(f"the campaign {name} is launched on {day}: there are no results before")
-        until = min(as_of, end)
+        until = min(as_of, end).astimezone(UTC)
         ledger = splits.ledger(state, project, campaign)
         outcomes, given = count_outcomes(connection, project, state, name, ledger, what, since, until)
+    if not outcomes:
+        raise AudienceError(
+            f"nobody had a group of the campaign {name} before {until:%Y-%m-%d %H:%M} UTC: it was first computed at "
+            f"{splits.since:%Y-%m-%d %H:%M} UTC"
+        )
     parts = [_part(part, outcomes, given, splits) for part in splits.order(outcomes)]
     return CampaignResults(name, campaign.title, day, days, since, until, as_of >= end, parts)
 
@@ -192,4 +205,4 @@ def _day(instant: datetime, project: Project) -> date:
 
 
 def _midnight(day: date, project: Project) -> datetime:
-    return datetime.combine(day, time(), tzinfo=zone(project.settings.timezone))
+    return datetime.combine(day, time(), tzinfo=zone(project.settings.timezone)).astimezone(UTC)

@@ -27,7 +27,7 @@ def write_results(results: CampaignResults, campaign: Campaign, folder: Path) ->
     path = folder / name
     rows = list(result_rows(results))
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]) if rows else ["campaign"])
+        writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
     return path

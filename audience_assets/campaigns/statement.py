@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -30,13 +30,13 @@ Flag = sa.ColumnElement[bool]
 
 @dataclass(frozen=True)
 class Audience:
-    """What the statement is made from. `rivals` are the recipients of campaigns that outrank this one."""
+    """What the statement is made from. `rivals` are the recipients of the campaigns that outrank this one."""
 
     project: Project
     name: str
     state: State
     as_of: datetime
-    rivals: Sequence[sa.Table] = ()
+    rivals: Mapping[str, sa.Table] = field(default_factory=dict)
 
     @property
     def campaign(self) -> Campaign:
@@ -59,7 +59,8 @@ def compile_audience(audience: Audience) -> sa.Select[Any]:
     """
     project = audience.project
     statement = Statement(project, Catalogue(project.settings), audience.as_of, audience.state, computing=audience.name)
-    build = _all_matches if audience.campaign.assignment == "all_matches" else _first_match
+    several = audience.campaign.assignment == "all_matches" and audience.campaign.sub_audiences
+    build = _all_matches if several else _first_match
     return complete(lambda: build(audience, Scope(statement, audience.model)), statement)
 
 
@@ -73,11 +74,11 @@ def _first_match(audience: Audience, users: Scope) -> sa.Select[Any]:
 def _all_matches(audience: Audience, users: Scope) -> sa.Select[Any]:
     """The conditions are looked at once; then each person is repeated for every sub-audience they are in."""
     declared = parts(audience.campaign)
-    conditions = [_in_part(part, users) for part in declared if part.condition is not None]
+    conditions = [_in_part(part, users) for part in declared if not part.rest]
     flags = [sa.case((condition, 1), else_=0).label(f"in_{number}") for number, condition in enumerate(conditions)]
     left_out = sa.case(*[*_left_out(audience, users), (sa.false(), 0)], else_=0).label("barred")
     people = _everybody(audience, users, left_out, *flags).subquery("people")
-    numbers = _numbers(max(len(declared), 1))
+    numbers = _numbers(len(flags))
     barred, number = people.c.barred, numbers.c.number
     matched = sa.case(*((number == each, people.c[f"in_{each}"]) for each in range(len(flags))), else_=0)
     unmatched = sa.and_(barred == 0, *(people.c[f"in_{each}"] == 0 for each in range(len(flags))))
@@ -111,14 +112,17 @@ def _left_out(audience: Audience, users: Scope) -> list[tuple[Flag, int]]:
         name, declared = holdout
         found.append((bucket(holdout_salt(name), users.key) < held_buckets(declared), HELD_OUT))
     if audience.rivals:
-        found.append((sa.or_(*(_is_recipient(rival, users) for rival in audience.rivals)), OUTRANKED))
+        found.append(
+            (sa.or_(*(_is_recipient(name, rival, users) for name, rival in audience.rivals.items())), OUTRANKED)
+        )
     return found
 
 
-def _is_recipient(rival: sa.Table, users: Scope) -> Flag:
+def _is_recipient(campaign: str, rival: sa.Table, users: Scope) -> Flag:
     """Of a campaign that outranks this one, its control too: who is to get nothing of that one gets nothing of this."""
-    keys = users.statement.cte(rival.name, lambda: sa.select(rival.c.user_key).distinct())
-    joined = users.join(keys, users.key == keys.c.user_key, rival.name)
+    name = f"rival_{campaign}"
+    keys = users.statement.cte(name, lambda: sa.select(rival.c.user_key).distinct())
+    joined = users.join(keys, users.key == keys.c.user_key, name)
     return holds(joined.c.user_key.is_not(None))
 
 
@@ -142,8 +146,8 @@ def _in_segment(name: str, users: Scope) -> Flag:
 def _stratum(fields: Sequence[str], users: Scope) -> sa.ColumnElement[str]:
     """The fields' values as one text; a missing value is a value of its own."""
     texts: list[sa.ColumnElement[str]] = []
-    for field in fields:
-        found = operand(users, field)
+    for name in fields:
+        found = operand(users, name)
         text = sa.cast(found.expression, sa.String)
         texts.append(sa.func.coalesce(UnicodeLower(text) if found.ignore_case else text, MISSING))
     if not texts:

@@ -30,6 +30,9 @@ from audience_assets.project.yaml_text import KeyPath
 # What tells a list from the others: of a segment, and of a campaign's treatment group.
 _OWN_NAMES = ("{segment_label}", "{campaign_name}_{sub_audience}_{group_name}")
 
+# Settings of which one can't be judged without the others.
+_JUDGED_TOGETHER = frozenset({"mapping", "consent", "options", "list_name"})
+
 
 @dataclass(frozen=True)
 class ActivationPlaces:
@@ -63,8 +66,13 @@ class ActivationCheck:
     fields: Fields
     types: Mapping[str, DestinationType]
 
-    def check(self, activation: Activation, places: ActivationPlaces) -> None:
-        """An activation whose segment and destination are there and sound."""
+    def check(self, activation: Activation, places: ActivationPlaces, lost: Collection[str] = ()) -> None:
+        """An activation whose segment and destination are there and sound.
+
+        `lost` are settings of it that can't be read, which has been reported: what follows from them is not judged.
+        """
+        if "service" in lost:
+            return
         kind = self.types[self.project.destinations[activation.destination].type]
         merged = merge(self.project, activation)
         service = merged.data.get("service") or usual_service(kind)
@@ -78,10 +86,13 @@ class ActivationCheck:
             return
         spec = kind.services[service]
         defaults = fit_to_service(self.project, activation, kind, spec, merged)
-        if check_options(
+        readable = "options" not in lost and check_options(
             kind, service, merged.data["options"], lambda path: places.at("options", *path), complete=True
-        ):
+        )
+        if readable and _JUDGED_TOGETHER.isdisjoint(lost):
             self._check_service(activation, spec, merged, places, defaults)
+        elif "mapping" not in lost:
+            self._check_mapping(activation, spec, merged, places, defaults)
 
     def _check_service(
         self,
@@ -102,6 +113,22 @@ class ActivationCheck:
         constants = activation.constants if isinstance(activation, Treatment) else {}
         if (mapping.fields or constants) and not spec.carries_attributes and places.says_attributes:
             places.at("mapping", "fields").report(f"{spec.name} carries no attributes, only identifiers")
+        self._check_mapping(activation, spec, merged, places, defaults)
+        self._check_names(activation, model, spec, options, mapping, places)
+        check_consent(self.fields, model, spec, options, merged, places.at)
+        self._check_list_name(activation, spec, merged, places)
+
+    def _check_mapping(
+        self,
+        activation: Activation,
+        spec: ServiceSpec,
+        merged: Merged,
+        places: ActivationPlaces,
+        defaults: Collection[KeyPath],
+    ) -> None:
+        """The fields that are mapped, whatever the service's options."""
+        mapping = FieldMapping.model_validate(merged.data["mapping"])
+        model = self.project.users_model(activation.segment)
         for kind, field in mapping.identifiers.items():
             place = places.at("mapping", "identifiers", kind)
             if ("identifiers", kind) not in defaults:
@@ -116,9 +143,6 @@ class ActivationCheck:
                 check_field(self.fields, model, field, places.at("mapping", "fields", name), attribute=True)
         if mapping.region is not None and ("region",) not in defaults:
             check_field(self.fields, model, mapping.region, places.at("mapping", "region"))
-        self._check_names(activation, model, spec, options, mapping, places)
-        check_consent(self.fields, model, spec, options, merged, places.at)
-        self._check_list_name(activation, spec, merged, places)
 
     def _check_source(self, activation: Activation, model: str, places: ActivationPlaces) -> None:
         """Whether rows of the default source can be found for the members."""
@@ -239,11 +263,11 @@ def segment_and_destination_known(
 def check_activation_remains(
     data: Mapping[str, Any], segments: Collection[str], destinations: Collection[str] | None, place: Place
 ) -> None:
-    """What can still be judged of an activation whose form has mistakes, which have been reported."""
+    """What can still be judged by itself of an activation whose form has mistakes, which have been reported."""
     for key, names in (("segment", segments), ("destination", destinations)):
         if names is not None and isinstance(data.get(key), str) and data[key] not in names:
             place.at(key).unknown(key, data[key], names)
     own = keys_of(ActivationSettings)
-    settings = salvage(ActivationSettings, {key: value for key, value in data.items() if key in own})
+    settings = salvage(ActivationSettings, {key: value for key, value in data.items() if key in own}, alone=True)
     if settings is not None:
         check_settings(settings, place)

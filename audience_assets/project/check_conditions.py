@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import assert_never
 
@@ -17,6 +17,7 @@ from audience_assets.project.conditions import (
     FieldCondition,
     Not,
     Rank,
+    Received,
     Related,
     Sample,
     SegmentMember,
@@ -52,11 +53,12 @@ class Scope:
 
 @dataclass(frozen=True)
 class ConditionCheck:
-    """`segments` maps every declared segment to its users model, None where that can't be told."""
+    """`segments` and `campaigns` map every declared one to its users model, None where that can't be told."""
 
     fields: Fields
     segments: Mapping[str, str | None]
     root: Path
+    campaigns: Mapping[str, str | None] = field(default_factory=dict)
 
     def check_tree(self, node: Condition, place: Place, model: str) -> None:
         """A segment's whole `where`, with the limit on its size."""
@@ -92,13 +94,15 @@ class ConditionCheck:
             self.check(child, place.at(key, index), scope.deeper())
 
     def _check_about_users(
-        self, node: SegmentMember | Consent | Sample | Rank | UploadedList, place: Place, scope: Scope
+        self, node: SegmentMember | Consent | Received | Sample | Rank | UploadedList, place: Place, scope: Scope
     ) -> None:
         match node:
             case SegmentMember():
                 self._check_segment(node, place, scope)
             case Consent():
                 self._check_consent(node, place, scope)
+            case Received():
+                self._check_received(node, place.at("received"), scope)
             case Sample():
                 if not _SALT.fullmatch(node.sample.salt):
                     place.at("sample", "salt").report(
@@ -196,6 +200,21 @@ class ConditionCheck:
             for name in {"channel", "status"} - set(declared):
                 if not self.fields.may_be(model, name):
                     place.report(f"the consent model {model!r} has no field {name!r}", nearest(name, declared))
+
+    def _check_received(self, node: Received, place: Place, scope: Scope) -> None:
+        name, within = node.received.campaign, node.received.within
+        if within is not None:
+            check_duration(within, place.at("within"))
+        if name is None:
+            return
+        if node.received.at_least > 1:
+            place.at("at_least").report("counts campaigns, and only one is named", "leave out `campaign`")
+        if name not in self.campaigns:
+            place.at("campaign").unknown("campaign", name, self.campaigns)
+        elif self.campaigns[name] not in (None, scope.model):
+            place.at("campaign").report(
+                f"{name!r} is a campaign for {self.campaigns[name]!r}; this condition is about {scope.model!r}"
+            )
 
     def _check_rank(self, node: Rank, place: Place, scope: Scope) -> None:
         spec = node.rank

@@ -75,8 +75,9 @@ def _check_vendor_settings(settings: dict[str, Any], kind: DestinationType, plac
         unknown = {*(settings.keys() - set(valid)), *(nested if isinstance(nested, dict) else ())}
         for mistake in mistakes(model, error):
             path = mistake.path
-            # Only the real value can show whether a setting from the environment is right.
-            if path in (*told, *from_environment) or (not path and from_environment):
+            # Only the real value can show whether a setting from the environment is right. What is wrong with the
+            # settings together follows from an unknown key.
+            if path in (*told, *from_environment) or (not path and (from_environment or unknown)):
                 continue
             if mistake.detail["type"] == "missing" and stands_for(str(path[-1]), unknown, model):
                 continue

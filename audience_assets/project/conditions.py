@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-NODE_KEYS = ("all", "any", "not", "field", "related", "segment", "consent", "sample", "rank", "list")
+NODE_KEYS = ("all", "any", "not", "field", "related", "segment", "consent", "received", "sample", "rank", "list")
 
 
 class Declared(BaseModel):
@@ -99,6 +99,18 @@ class Consent(Declared):
     consent: ConsentState
 
 
+class ReceivedSpec(Declared):
+    campaign: str | None = Field(default=None, description="left out: any campaign for these users")
+    within: str | None = Field(default=None, description="a duration: lately; left out: ever")
+    at_least: int = Field(default=1, ge=1, description="so many different campaigns")
+
+
+class Received(Declared):
+    """Was a recipient of a campaign, in one of its treatment groups: for frequency caps."""
+
+    received: ReceivedSpec
+
+
 class SampleSpec(Declared):
     percent: float = Field(ge=0, le=100)
     salt: str = Field(description="any word; another salt takes other people")
@@ -148,6 +160,7 @@ Condition = Annotated[
     | Annotated[Related, Tag("related")]
     | Annotated[SegmentMember, Tag("segment")]
     | Annotated[Consent, Tag("consent")]
+    | Annotated[Received, Tag("received")]
     | Annotated[Sample, Tag("sample")]
     | Annotated[Rank, Tag("rank")]
     | Annotated[UploadedList, Tag("list")],

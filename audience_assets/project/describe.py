@@ -12,6 +12,7 @@ from audience_assets.project.conditions import (
     FieldCondition,
     Not,
     Rank,
+    Received,
     Related,
     Sample,
     SegmentMember,
@@ -100,6 +101,8 @@ def _leaf(node: Condition) -> str:
     if isinstance(node, Consent):
         state = node.consent
         return f"the newest {state.channel} consent is {state.status}{_window(state.at)}"
+    if isinstance(node, Received):
+        return _received(node)
     if isinstance(node, Sample):
         return f"a random {node.sample.percent:g} % of everybody (salt {node.sample.salt})"
     if isinstance(node, Rank):
@@ -129,6 +132,14 @@ def _segment(node: SegmentMember) -> str:
     if node.left_within:
         parts.append(f"left within {node.left_within}")
     return ", ".join(parts)
+
+
+def _received(node: Received) -> str:
+    spec = node.received
+    what = f"campaign {spec.campaign}" if spec.campaign else "a campaign"
+    if spec.at_least > 1:
+        what = f"at least {spec.at_least} campaigns"
+    return f"received {what}{_window(Window(within=spec.within))}"
 
 
 def _rank(node: Rank) -> str:

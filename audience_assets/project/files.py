@@ -101,9 +101,13 @@ def _folder(root: Path, folder: str, key: str, problems: list[Problem], unread: 
     entries: dict[str, Entry] = {}
     for path in sorted((root / folder).glob("**/*")):
         file = path.relative_to(root).as_posix()
+        # Hidden are what editors leave, and what Kubernetes links to where it mounts a ConfigMap.
+        if any(part.startswith(".") for part in path.relative_to(root).parts):
+            continue
         if path.suffix in (".yml", ".json"):
             problems.append(Problem(file, 1, "", "is not read: only *.yaml files are", f"rename it {path.stem}.yaml"))
-        if path.suffix != ".yaml" or not path.is_file():
+        # A link that leads nowhere is read, and reported as what it is.
+        if path.suffix != ".yaml" or path.is_dir():
             continue
         found = _entries(path, file, key, problems)
         if not found:

@@ -38,7 +38,7 @@ from audience_assets.project.places import Place, nearest
 from audience_assets.project.project import Project
 from audience_assets.project.project_file import ReadProject, read_project
 from audience_assets.project.treatments import Declared, treatments
-from audience_assets.project.validation import validate
+from audience_assets.project.validation import salvage, validate
 from audience_assets.project.yaml_text import dotted
 
 __all__ = ["MissingVariable", "load_project", "resolve_env", "resolve_settings"]
@@ -135,7 +135,10 @@ def _checked(root: Path, files: Files, parts: _Parts, types: Mapping[str, Destin
     timeless = {name for name, model in models.items() if model.type == "events" and model.timestamp is None}
     fields = Fields(read.settings, read.damaged | timeless | (read.declared - set(models)), read.unread)
     segment_models = {name: _model_of(parts.segments.get(name), fields) for name in files.segment_names}
-    conditions = ConditionCheck(fields, segment_models, root)
+    campaign_models = {
+        name: _model_for(parts.campaigns.get(name), segment_models, fields) for name in files.campaign_names
+    }
+    conditions = ConditionCheck(fields, segment_models, root, campaign_models)
 
     check_secrets(read.settings, files.project)
     check_relationships(fields, read.relationship_places)
@@ -186,6 +189,16 @@ def _model_of(segment: Segment | None, fields: Fields) -> str | None:
     return users_model(segment, fields.settings.models) if segment is not None else None
 
 
+def _model_for(read: ReadCampaign | None, segment_models: Mapping[str, str | None], fields: Fields) -> str | None:
+    """The users model a campaign is for, which is its first included segment's unless it says another."""
+    if read is None:
+        return None
+    chosen = read.campaign.model
+    if chosen is not None:
+        return chosen if chosen in fields.settings.models else None
+    return next((segment_models.get(name) for name in read.campaign.include), None)
+
+
 def _check_activations(check: ActivationCheck, files: Files, parts: _Parts, lists: Sequence[Declared]) -> None:
     project, judged = check.project, list[tuple[Activation, ActivationPlaces]]()
     for name, activation in project.activations.items():
@@ -193,16 +206,24 @@ def _check_activations(check: ActivationCheck, files: Files, parts: _Parts, list
         check_settings(activation, place)
         if not segment_and_destination_known(activation, files.segment_names, parts.destination_names, place):
             continue
-        segment = project.segments.get(activation.segment)
-        if activation.destination in project.destinations and _model_of(segment, check.fields) is not None:
+        if _is_sound_around(activation, check):
             places = ActivationPlaces(place, parts.destination_places[activation.destination])
             check.check(activation, places)
             judged.append((activation, places))
     for name in files.activations.keys() - project.activations.keys():
         entry = files.activations[name]
         check_activation_remains(entry.data, files.segment_names, parts.destination_names, entry.place)
+        remains = salvage(Activation, entry.data)
+        if remains is not None and _is_sound_around(remains, check):
+            places = ActivationPlaces(entry.place, parts.destination_places[remains.destination])
+            check.check(remains, places, entry.data.keys() - remains.model_fields_set)
     judged += check_lists_of(check, lists, files, parts.destination_places)
     check_lists(project, judged)
+
+
+def _is_sound_around(activation: Activation, check: ActivationCheck) -> bool:
+    segment = check.project.segments.get(activation.segment)
+    return activation.destination in check.project.destinations and _model_of(segment, check.fields) is not None
 
 
 def _sources(files: Files, parts: _Parts) -> dict[str, str]:

@@ -76,6 +76,7 @@ EXAMPLES = """where:
     - consent: {channel: email, status: subscribed}
     - {segment: newsletter_readers, joined_within: 30d}
     - not: {list: staff}                  # lists/staff.csv
+    - not: {received: {within: 7d, at_least: 2}}   # a cap: two campaigns a week
     - sample: {percent: 10, salt: spring}
     - rank: {by: revenue_12m, top_percent: 20}
 """

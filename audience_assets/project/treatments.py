@@ -13,7 +13,9 @@ from audience_assets.project.activations import Activation, ActivationSettings, 
 from audience_assets.project.audiences import audience_name, parts_of
 from audience_assets.project.campaign_facts import campaign_facts, is_fact
 from audience_assets.project.campaigns import AttributeSource, Campaign
+from audience_assets.project.default_source import path_to
 from audience_assets.project.merged import usual_service
+from audience_assets.project.model_paths import keys_of
 from audience_assets.project.names import slug
 from audience_assets.project.project import Project
 from audience_assets.project.service_options import every_identifier
@@ -90,9 +92,11 @@ def _mapping(
     """The settings' mapping with the campaign's attributes, those that name people among the identifiers."""
     mapping = settings.mapping.model_dump(exclude_unset=True) if settings.mapping else {}
     identifiers = identifier_names(project, destination, settings, types)
+    default = _default_source(project, destination, settings, types)
     found: dict[str, dict[str, str]] = {"identifiers": {}, "fields": {}}
     for each in attributes:
-        found["identifiers" if each.to in identifiers else "fields"][each.to] = source_field(project, campaign, each)
+        part = "identifiers" if each.to in identifiers else "fields"
+        found[part][each.to] = source_field(project, campaign, each, default)
     return {
         **mapping,
         "identifiers": {**mapping.get("identifiers", {}), **found["identifiers"]},
@@ -100,30 +104,48 @@ def _mapping(
     }
 
 
-def source_field(project: Project, campaign: Campaign, attribute: AttributeSource) -> str:
-    """The mapped field: one of the campaign's own model is written without the model's name."""
-    model, _, field = attribute.from_.partition(".")
+def source_field(project: Project, campaign: Campaign, attribute: AttributeSource, default: str | None) -> str:
+    """The mapped field. Without a model's name it is one of the default source, or else of the campaign's people."""
     own = campaign.model or project.users_model(campaign.include[0])
-    return field if field and model == own else attribute.from_
+    model, _, field = attribute.from_.partition(".")
+    if field:
+        return field if model == own else attribute.from_
+    before = path_to(project.settings, own, default) if default is not None else ""
+    return f"{before or ''}{attribute.from_}"
 
 
 def identifier_names(
     project: Project, destination: str, settings: ActivationSettings, types: Mapping[str, DestinationType]
 ) -> list[str]:
     """What the destination's service can know people by."""
+    spec = _service(project, destination, settings, types)
+    if spec is None:
+        return []
+    default = project.destinations[destination].default_activation
+    said = {**(default.options or {}), **(settings.options or {})}
+    options = {key: value for key, value in said.items() if key in keys_of(spec.options_model)}
+    for each in (options, {}):
+        try:
+            return every_identifier(spec, spec.options_model.model_validate(each))
+        except ValidationError:
+            continue
+    return list(spec.optional_identifiers)
+
+
+def _service(
+    project: Project, destination: str, settings: ActivationSettings, types: Mapping[str, DestinationType]
+) -> ServiceSpec | None:
     declared = project.destinations[destination]
     kind = types[declared.type]
-    service = settings.service or declared.default_activation.service or usual_service(kind)
-    spec = kind.services.get(service or "")
-    options = {**(declared.default_activation.options or {}), **(settings.options or {})}
-    return _identifiers(spec, options) if spec is not None else []
+    return kind.services.get(settings.service or declared.default_activation.service or usual_service(kind) or "")
 
 
-def _identifiers(spec: ServiceSpec, options: dict[str, Any]) -> list[str]:
-    try:
-        return every_identifier(spec, spec.options_model.model_validate(options))
-    except ValidationError:
-        return list(spec.optional_identifiers)
+def _default_source(
+    project: Project, destination: str, settings: ActivationSettings, types: Mapping[str, DestinationType]
+) -> str | None:
+    """The model that attributes come from which name none; None where it is the people's own."""
+    spec, source = _service(project, destination, settings, types), project.destinations[destination].default_attributes
+    return source.model if source is not None and spec is not None and spec.carries_attributes else None
 
 
 def sources_of(declared: Declared, campaign: Campaign, root: Mapping[KeyPath, str]) -> dict[str, str]:

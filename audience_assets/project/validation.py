@@ -40,15 +40,16 @@ def validate(model: type[Model], data: Any, place: Place) -> Model | None:
         return None
 
 
-def salvage(model: type[Model], data: Any) -> Model | None:
+def salvage(model: type[Model], data: Any, *, alone: bool = False) -> Model | None:
     """`data` as the model after leaving out what pydantic refuses, so that the rest can be judged too.
 
-    None if it can't do without. The mistakes themselves are not reported here.
+    That is the whole setting that a mistake is in, or the mistake `alone` where the rest does not depend on it. None if
+    the model can't do without. The mistakes themselves are not reported here.
     """
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        paths = [_left_out(path) for path in failed_paths(model, error)]
+        paths = [path if alone else _left_out(path) for path in failed_paths(model, error)]
     try:
         return model.model_validate(_without(data, (), set(paths)))
     except ValidationError:

@@ -125,6 +125,8 @@ class _Converter:
         if len(path) > DEEPEST:
             self._report(node, path, f"nested more than {DEEPEST} levels deep")
             return None
+        if isinstance(node, ScalarNode) and "\0" in node.value:
+            self._report(node, path, "no warehouse and no vendor holds the character U+0000")
         if node.tag not in _KNOWN_TAGS:
             self._report(node, path, f"the tag {node.tag} means nothing here", "write the value without a tag")
         self.open.add(id(node))

@@ -85,7 +85,6 @@ class SyncReport:
     started_at: datetime
     rejections: list[RejectionCount] = field(default_factory=list)
     list_facts: Mapping[str, str] = field(default_factory=dict)
-    segment_version: str | None = None
     kept: int = 0  # left the audience, but nothing can take them off the list
     recovered: int = 0  # members whose fate an interrupted sync had left open
 

@@ -22,6 +22,7 @@ from sqlalchemy.sql.compiler import DDLCompiler
 from audience_assets.errors import WarehouseError
 from audience_assets.warehouse import campaign_columns
 from audience_assets.warehouse.column_types import FIELD_TYPES, KEY_TYPES, UtcDateTime
+from audience_assets.warehouse.locks import one_at_a_time
 from audience_assets.warehouse.our_schema import ensure_schema
 
 # Grows with every column that is added below, so that older states get it. Such a column may be NULL: in rows from
@@ -226,9 +227,8 @@ class State:
     def create(self) -> None:
         """Create what is missing and bring an older state up to date. Raises WarehouseError for a newer one."""
         with self.engine.begin() as connection:
-            if connection.dialect.name == "postgresql":
-                # Programs that start together would create the same tables; this lock goes with the transaction.
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(self.namespace))))
+            # Programs that start together would create the same tables.
+            one_at_a_time(connection, self.namespace)
             if self._has_schemas:
                 ensure_schema(connection, self.namespace)
             self.version.create(connection, checkfirst=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -47,6 +47,14 @@ def shop_world() -> World:
         entered={name: {key: AS_OF - days[key % 5] for key in range(start, 30, 2)} for name, start in FIRST_KEY},
         left=[(name, key, AS_OF - days[key % 5]) for name, start in FIRST_KEY for key in range(start, 50, 3)],
         lists={"friends": set(range(1, 60, 4))},
+        runs={"spring": [AS_OF - days[3], AS_OF - days[2], AS_OF + days[1]], "summer": [AS_OF]},
+        sent={
+            name: [
+                (key, key % 3 == 0, AS_OF - days[-1 - key % 2], AS_OF - days[key % 4] if key % 2 else None)
+                for key in range(start, 50, 5)
+            ]
+            for name, start in (("spring", 2), ("summer", 3))
+        },
     )
 
 
@@ -55,6 +63,8 @@ FIRST_KEY = (("staff", 1), ("regulars", 4))
 
 def _fill_state(engine: Engine, world: World) -> State:
     state = shop_state(engine)
+    for name, sent in world.sent.items():
+        _fill_campaign(engine, state, name, world.runs[name], sent)
     with engine.begin() as connection:
         for name, entered in world.entered.items():
             table = state.segment(name, "integer")
@@ -72,6 +82,29 @@ def _fill_state(engine: Engine, world: World) -> State:
         uploaded.create(connection)
         connection.execute(sa.insert(uploaded), [{"user_key": key} for key in world.lists["friends"]])
     return state
+
+
+def _fill_campaign(
+    engine: Engine,
+    state: State,
+    name: str,
+    runs: list[datetime],
+    sent: list[tuple[int, bool, datetime, datetime | None]],
+) -> None:
+    ledger, recipient, run = state.assignment(name, "integer"), state.recipient(name, "integer"), state.campaign_run
+    given = {"sub_audience": "Remaining", "group_name": "A", "bucket": 1, "split_version": 1}
+    numbers = {column.name: 0 for column in run.columns if isinstance(column.type, sa.BigInteger | sa.Double)}
+    words = {"campaign": name, "definition_hash": "", "counts": "{}", "version": "1"}
+    with engine.begin() as connection:
+        ledger.create(connection)
+        recipient.create(connection)
+        for number, at in enumerate(runs):
+            connection.execute(run.insert().values(id=f"{name}{number}", as_of=at, **words, **numbers))
+        for key, control, came, left in sent:
+            who = {"user_key": key, "is_control": control, **given}
+            connection.execute(ledger.insert().values(**who, assigned_at=came, last_seen_at=left))
+            if left is None:
+                connection.execute(recipient.insert().values(**who, since=came))
 
 
 @pytest.fixture(scope="session")

@@ -48,6 +48,9 @@ class World:
     entered: dict[str, dict[int, datetime]] = field(default_factory=dict)
     left: list[tuple[str, int, datetime]] = field(default_factory=list)
     lists: dict[str, set[int]] = field(default_factory=dict)
+    # Campaign -> its runs; and (key, control, came, last seen or None for who is there).
+    runs: dict[str, list[datetime]] = field(default_factory=dict)
+    sent: dict[str, list[tuple[int, bool, datetime, datetime | None]]] = field(default_factory=dict)
     segments: dict[str, Any] = field(default_factory=lambda: dict(SEGMENTS))
 
     def everyone(self) -> list[Row]:
@@ -194,6 +197,8 @@ class World:
             return md5_u32(spec["salt"], key) % 10_000 < round(float(spec["percent"]) * 100)
         if "consent" in node:
             return self._consent(node["consent"], key)
+        if "received" in node:
+            return self._received(node["received"], key)
         return self._rank(node["rank"], row)
 
     def _member(self, node: dict[str, Any], key: int) -> bool:
@@ -221,6 +226,20 @@ class World:
             return True
         start, end = window_bounds(Window.model_validate(spec["at"]), AS_OF, TIMEZONE)
         return newest < end and (start is None or newest >= start)
+
+    def _received(self, spec: dict[str, Any], key: int) -> bool:
+        start = ago(spec["within"], AS_OF, TIMEZONE) if "within" in spec else datetime.min.replace(tzinfo=UTC)
+        names = [spec["campaign"]] if "campaign" in spec else list(self.sent)
+        found = 0
+        for name in names:
+            newest = max((run for run in self.runs[name] if run <= AS_OF), default=None)
+            seen = [
+                left or (newest if newest is not None and came <= newest else None)
+                for user, control, came, left in self.sent[name]
+                if user == key and not control
+            ]
+            found += any(at is not None and start <= at <= AS_OF for at in seen)
+        return found >= int(spec.get("at_least", 1))
 
     def _rank(self, spec: dict[str, Any], row: Row) -> bool:
         by, descending = spec["by"], "top" in spec or "top_percent" in spec

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from audience_assets.audiences.catalogue import Catalogue
+from audience_assets.project.campaigns import Campaign
 from audience_assets.project.models import Segment
 from audience_assets.project.project import Project, ProjectFile
 from audience_assets.warehouse.state import State
@@ -113,6 +114,12 @@ SEGMENTS: dict[str, Any] = {
 }
 
 
+CAMPAIGNS: dict[str, Any] = {
+    name: {"include": ["everyone"], "remaining": {"groups": [{"name": "A", "percent": "100"}]}}
+    for name in ("spring", "summer")
+}
+
+
 def shop_project(segments: Mapping[str, Any] | None = None, root: Path = Path()) -> Project:
     """The shop with its own segments and more: name -> what follows `segment:` in a file."""
     declared = {**SEGMENTS, **(segments or {})}
@@ -122,6 +129,7 @@ def shop_project(segments: Mapping[str, Any] | None = None, root: Path = Path())
         segments={name: Segment.model_validate({"segment": name, **rest}) for name, rest in declared.items()},
         destinations={},
         activations={},
+        campaigns={name: Campaign.model_validate({"campaign": name, **each}) for name, each in CAMPAIGNS.items()},
     )
 
 

@@ -150,6 +150,13 @@ ranks = st.fixed_dictionaries(
 samples = st.fixed_dictionaries(
     {"sample": st.fixed_dictionaries({"percent": st.sampled_from(["0", "12.5", "50", "100"]), "salt": st.just("s-1")})}
 )
+received = st.fixed_dictionaries(
+    {
+        "received": st.fixed_dictionaries({"campaign": st.sampled_from(["spring", "summer"])})
+        | st.fixed_dictionaries({"within": durations}, optional={"at_least": st.sampled_from(["1", "2", "3"])})
+        | st.fixed_dictionaries({"within": durations, "campaign": st.sampled_from(["spring", "summer"])})
+    }
+)
 items_of_lists = st.sampled_from(["jazz", "O'Neil", "名前", "50%", "", '"'])
 lists = st.just({"list": "friends"})
 
@@ -172,5 +179,6 @@ customers = trees(
     | segments
     | ranks
     | samples
+    | received
     | lists
 )

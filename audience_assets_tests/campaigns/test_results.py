@@ -156,8 +156,11 @@ def test_a_window_that_is_not_over_ends_now_and_says_so(town: Town) -> None:
     found = found_in(town, project, early)
     assert (found.since, found.until, found.complete) == (START, early, False)
     assert found.warnings == ["the window of 7 days is not over yet"]
+    assert found_in(town, project).warnings == []
     total = sum(result.outcome.revenue or 0 for result in by_group(found).values())
     assert total == pytest.approx(frame(town, lines, early)["revenue"].sum())
+    with pytest.raises(AudienceError, match="nobody had a group of the campaign spring before 2026-03-09 23:00 UTC"):
+        found_in(town, project, launch=date(2026, 3, 3))
     longer = found_in(town, project, launch=date(2026, 3, 17), window_days=2)
     assert (longer.since, longer.until) == (START + timedelta(days=1), START + timedelta(days=3))
     with pytest.raises(AudienceError, match="launched on 2026-03-16: there are no results before"):
@@ -171,6 +174,12 @@ def test_who_comes_after_the_window_is_not_measured(town: Town) -> None:
     town.refresh(project, END)
     set_orders(town.engine, [])
     assert sum(result.outcome.recipients for result in by_group(found_in(town, project)).values()) == 400
+    town.set_people(adults_of(["paris"], 600))
+    town.refresh(project, END - timedelta(days=1))
+    found = found_in(town, project)
+    assert sum(result.outcome.recipients for result in by_group(found).values()) == 500
+    [warning] = found.warnings
+    assert warning.startswith("100 of 500 people were given their group after the launch")
 
 
 @pytest.mark.parametrize("kind", WAREHOUSES[:1])

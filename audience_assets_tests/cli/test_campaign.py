@@ -6,6 +6,7 @@ import csv
 import re
 import stat
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -158,3 +159,42 @@ def test_names_are_offered(campaign: Campaign) -> None:
 def test_recipients_that_were_never_computed(campaign: Campaign) -> None:
     result = campaign("recipients", "spring", "--no-refresh")
     assert result.exit_code == 2 and "was never computed" in result.stderr
+
+
+def test_results_are_a_table_a_picture_and_a_file(campaign: Campaign, project: Path, tmp_path: Path) -> None:
+    refused = campaign("results", "spring")
+    assert refused.exit_code == 1
+    assert "campaign spring was never computed" in refused.stderr
+    assert campaign("recipients", "spring").exit_code == 0
+    launch = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+    keys = sorted(key for people in groups(project).values() for key in sorted(people)[::2])
+    columns = "order_id, customer_id, ordered_at, amount, channel, status"
+    with Runtime.open(project) as runtime, runtime.engine.begin() as connection:
+        connection.execute(
+            sa.text(f"INSERT INTO orders ({columns}) VALUES (:id, :key, :at, 10 + :key, 'online', 'paid')"),
+            [{"id": 900_000 + key, "key": key, "at": f"{launch} 12:00:00"} for key in keys],
+        )
+    told = answer(campaign("results", "spring", "--launch", launch, "--out", str(tmp_path / "out"), "--json"))
+    assert {(row["sub_audience"], row["group"]) for row in told["rows"]} == set(groups(project))
+    assert all(row["recipients"] == len(groups(project)[row["sub_audience"], row["group"]]) for row in told["rows"])
+    assert Path(told["file"]).name == f"Spring_results_{launch}_7d.csv"
+    with Path(told["file"]).open(newline="", encoding="utf-8") as file:
+        assert [row["group"] for row in csv.DictReader(file)] == [row["group"] for row in told["rows"]]
+    shown = campaign("results", "spring", "--launch", launch).stdout
+    assert "Socks   conversion" in shown or "Socks  conversion" in shown
+    assert "●" in shown and "├" in shown
+    assert "warning: the window of 7 days is not over yet" in shown
+    assert not addresses(shown)
+
+
+def test_a_preview_tells_the_smallest_lift_that_can_be_shown(campaign: Campaign, project: Path) -> None:
+    useful = "measurement: {window_days: 365, useful_lift_percent: 10}\n"
+    (project / "campaigns/spring.yaml").write_text(SPRING + useful)
+    told = answer(campaign("preview", "spring", "--json"))
+    assert [(each["sub_audience"], each["group"]) for each in told["outlook"]] == [
+        ("French", "Socks"),
+        ("Remaining", "Shirts"),
+    ]
+    assert all(each["rate_lift"] is None or each["rate_lift"] > 0.1 for each in told["outlook"])
+    assert any("10% would be useful" in warning for warning in told["warnings"])
+    assert "the smallest lifts that would be found in 4 of 5 such campaigns" in campaign("preview", "spring").stdout

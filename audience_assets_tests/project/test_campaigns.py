@@ -217,6 +217,38 @@ def test_attributes_of_a_campaign_take_the_place_of_the_default_ones(shop: Path)
     assert effective.origins["constants.campaignGroup"] == f"{FILE}:25"
 
 
+MERGED = """\
+  merged:
+    type: custom
+    table: analytics.merged_customers
+    key: customer_id
+    fields: {email: {type: text}, forename: {type: text}}
+relationships:
+"""
+SOURCE = """\
+    api_key: {env: KLAVIYO_API_KEY}
+    default_attributes: {model: merged, identifiers: {email: email}, fields: {first_name: forename}}
+"""
+
+
+def test_attributes_come_from_the_destinations_default_source_unless_they_name_another(shop: Path) -> None:
+    spoil(shop, "project.yaml", "relationships:\n", MERGED)
+    spoil(shop, "destinations.yaml", "    api_key: {env: KLAVIYO_API_KEY}\n", SOURCE)
+    spoil(shop, FILE, "    mapping: {default_region: FR}\n", "    service: klaviyo.audience_list\n")
+    name = "win_back__lyon__socks__klaviyo"
+    assert load_project(shop).effective[name].mapping.fields == {"first_name": "merged.forename"}
+    told = "[{from: email, to: email}, {from: forename, to: name}, {from: customers.city, to: city}]"
+    spoil(shop, FILE, "launch:", f"attributes: {{klaviyo: {told}}}\nlaunch:")
+    mapping = load_project(shop).effective[name].mapping
+    assert mapping.identifiers == {"email": "merged.email"}
+    assert mapping.fields == {"name": "merged.forename", "city": "city"}
+    spoil(shop, FILE, "from: forename", "from: forname")
+    assert mistakes(shop) == [
+        f"{FILE}:26: attributes.klaviyo[1].from: there is no field 'forname' in the model 'merged' "
+        "(did you mean 'forename'?)"
+    ]
+
+
 def test_every_file_carries_the_campaigns_name_and_no_group_shares_one(shop: Path) -> None:
     campaign = load_project(shop).campaigns["win_back"]
     parts = [*campaign.sub_audiences, campaign.remaining]

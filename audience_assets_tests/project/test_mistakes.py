@@ -67,6 +67,43 @@ def test_mistakes_of_form_do_not_hide_the_others(shop: Path) -> None:
     ]
 
 
+def test_a_link_that_leads_nowhere_is_a_mistake(shop: Path) -> None:
+    (shop / "segments/sock_fans.yaml").unlink()
+    (shop / "segments/sock_fans.yaml").symlink_to("gone.yaml")
+    assert mistakes(shop) == ["segments/sock_fans.yaml:1: the file can't be read: No such file or directory"]
+
+
+def test_hidden_files_are_not_read(shop: Path) -> None:
+    """As Kubernetes mounts a ConfigMap: each file is a link into a hidden folder, which itself is one."""
+    (shop / "segments/..2026_01_31").mkdir()
+    (shop / "segments/sock_fans.yaml").rename(shop / "segments/..2026_01_31/sock_fans.yaml")
+    (shop / "segments/..data").symlink_to("..2026_01_31")
+    (shop / "segments/sock_fans.yaml").symlink_to("..data/sock_fans.yaml")
+    write(shop, "segments/.ipynb_checkpoints/sock_fans.yaml", "segment: [")
+    assert "sock_fans" in load_project(shop).segments
+
+
+def test_a_mistake_in_one_setting_does_not_hide_those_in_the_others(shop: Path) -> None:
+    write(
+        shop,
+        "activations/second.yaml",
+        "segment: churn_risk\ndestination: klaviyo\nlist_name: Second\n"
+        "options: {channels: [email, fax]}\n"
+        "schedule: {cadence: dayly, at: 25:00}\n"
+        "guard: {max_removed_percent: 130}\n"
+        "consent: {resubscribe: sometimes}\n"
+        "mapping: {identifiers: {email: e_mail}}\n",
+    )
+    assert [" ".join(line.split(" ")[:2]) for line in mistakes(shop)] == [
+        "activations/second.yaml:4: options.channels[1]:",
+        "activations/second.yaml:5: schedule.cadence:",
+        "activations/second.yaml:5: schedule.at:",
+        "activations/second.yaml:6: guard.max_removed_percent:",
+        "activations/second.yaml:7: consent.resubscribe:",
+        "activations/second.yaml:8: mapping.identifiers.email:",
+    ]
+
+
 def test_a_secret_in_a_file_is_not_repeated_in_the_message(shop: Path) -> None:
     spoil(shop, "destinations.yaml", "api_key: {env: KLAVIYO_API_KEY}", "api_key: [pk_live_1234]")
     assert not any("pk_live_1234" in line for line in mistakes(shop))

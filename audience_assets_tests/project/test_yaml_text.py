@@ -85,6 +85,7 @@ def test_anchors_and_merged_maps_are_understood() -> None:
         ("~: c\n", "x.yaml:1: a key must be text"),
         ("a: *b\n", "x.yaml:1: not valid YAML: found undefined alias 'b'"),
         ("a: b\n\x07: c\n", "x.yaml:2: YAML can't hold the character U+0007"),
+        ('a: "b\\0c"\n', "x.yaml:1: a: no warehouse and no vendor holds the character U+0000"),
     ],
 )
 def test_what_strict_reading_refuses(text: str, said: str) -> None:

@@ -189,3 +189,51 @@ def test_jobs_expire_after_a_week(klaviyo: Caller) -> None:
     klaviyo.wait(7 * 86_400)
     errors(klaviyo.call("GET", f"{PATH}/{job}"), 404)
     assert klaviyo.get(PATH)["data"] == []
+
+
+def test_switches_decide_what_is_not_documented(klaviyo: Caller) -> None:
+    target = klaviyo.account.create_list("VIP")
+    klaviyo.account.import_failures["told@example.com"] = "No."
+    klaviyo.account.import_failures["properties.bad"] = "Not this one."
+    klaviyo.switches.import_null_clears = klaviyo.switches.import_errors_point = True
+    klaviyo.switches.import_errors_hold_rows = klaviyo.switches.imports_reach_lists = False
+    first = person(email="ann@example.com", first_name="Ann")
+    rows = [person(email="ann@example.com", first_name=None), person(email="told@example.com")]
+    start(klaviyo, first)
+    klaviyo.wait()
+    job = start(klaviyo, *rows, person(email="bob@example.com", properties={"bad": 1}), list_id=target.id)
+    klaviyo.wait()
+    assert klaviyo.emails(target.id) == set()
+    [ann] = klaviyo.get("/api/profiles")["data"]
+    assert ann["attributes"]["first_name"] is None
+    failed = [each["attributes"] for each in klaviyo.get(f"{PATH}/{job}/import-errors")["data"]]
+    assert [each["source"]["pointer"] for each in failed] == [f"{ROWS}/1", f"{ROWS}/2"]
+    assert [(each["original_payload"], each["detail"]) for each in failed] == [(None, "No."), (None, "Not this one.")]
+
+
+def test_a_cancelled_job_does_nothing(klaviyo: Caller) -> None:
+    job = start(klaviyo, person(email="ann@example.com"))
+    klaviyo.account.jobs[0].cancelled = True
+    klaviyo.wait()
+    assert (state(klaviyo, job)["status"], klaviyo.account.contacts) == ("cancelled", 0)
+
+
+def test_finishing_jobs_ends_them_now(klaviyo: Caller) -> None:
+    klaviyo.switches.job_processing = 3600
+    job = start(klaviyo, person(email="ann@example.com"))
+    klaviyo.account.finish_jobs()
+    assert (state(klaviyo, job)["status"], klaviyo.account.contacts) == ("complete", 1)
+
+
+def test_the_page_shows_imports(klaviyo: Caller) -> None:
+    target = klaviyo.account.create_list("VIP")
+    start(klaviyo, person(email="ann@example.com"), list_id=target.id)
+    klaviyo.wait()
+    start(klaviyo, person(email="bob@example.com"))
+    page = klaviyo.sandbox.klaviyo.view("", {})
+    assert page is not None
+    [imports] = [table for table in page.tables if table.title == "Newest imports"]
+    assert [row[1:] for row in imports.rows] == [
+        ("no list", "queued", "1", "0", "0"),
+        ("VIP", "complete", "1", "1", "0"),
+    ]

@@ -24,6 +24,8 @@ from audience_assets.sync import (
     rejected_rows,
 )
 from audience_assets.sync.lease import hold_lease
+from audience_assets.sync.plan import Planner
+from audience_assets.sync.reach import measure_reach, rows_to_send
 from audience_assets_tests.sync.declared import GUEST_CHOICES, GUESTS, PURCHASES, open_bakery
 from audience_assets_tests.sync.live_list import live_lists
 from audience_assets_tests.sync.mortal import DEAD_PROCESS, Killed
@@ -168,8 +170,17 @@ def life_of_a_declared_list(folder: Path, engine: sa.Engine) -> None:
             connection.execute(GUESTS.update().where(GUESTS.c.id > 6).values(visits=0))
         bakery.insert(GUESTS, {"id": 9, "email": "g9@example.com", "household": 1, "visits": 1})
         _choose(bakery, 2, 9, "unsubscribed", NOON)
+        _looked_at(bakery, NOON + timedelta(hours=2))
         changed = bakery.sync(NOON + timedelta(hours=2))
         assert (changed.added, changed.removed) == (1, 2)
+
+
+def _looked_at(bakery: Any, as_of: datetime) -> None:
+    """What would be sent, counted and shown beforehand."""
+    planner = Planner(bakery.runtime, "regulars", as_of)
+    with bakery.runtime.engine.connect() as connection:
+        assert measure_reach(connection, planner, planner.unplanned()).customers
+        assert list(rows_to_send(connection, planner.unplanned(), 3))
 
 
 def _choose(bakery: Any, number: int, guest: int, status: str, at: datetime) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from audience_assets.sandbox import Action, Fault
 from audience_assets_tests.sync.audience_shop import LIST_NAME, AudienceShop, MakeShop, make_shop
 
@@ -73,6 +75,51 @@ def test_a_fault_storm_ends_in_the_right_list(make_shop: MakeShop) -> None:
     shop.sync()
     shop.sync()
     assert shop.listed() == {emails[key] for key in audience}
+
+
+def test_a_late_import_brings_nobody_back(make_shop: MakeShop) -> None:
+    """The job outlives the sync that started it; who leaves meanwhile is removed once it has landed."""
+    shop = make_shop()
+    emails = populate(shop)
+    shop.account.switches.job_processing = 3600
+    shop.vips([1, 2, 3])
+    assert shop.sync().retry == 3
+    shop.vips([3])
+    report = shop.sync()
+    assert (report.state, report.counts.remove, report.removed) == ("partial", 2, 0)
+    shop.account.finish_jobs()
+    shop.account.switches.job_processing = 0.0
+    report = shop.sync()
+    assert (report.removed, report.added) == (2, 1)
+    assert shop.listed() == {emails[3]}
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_whatever_is_late_lost_or_out_of_order_the_list_ends_right(make_shop: MakeShop, seed: int) -> None:
+    shop = make_shop()
+    emails = populate(shop)
+    foreign = "somebody.else@shop-customers.com"
+    adopted = shop.account.create_list(LIST_NAME)
+    shop.account.add_profiles([{"email": foreign, "lists": [adopted.id]}])
+    before, dice = shop.account.audit, random.Random(seed)
+    shop.account.switches.delay_jitter = 3600
+    losses = (Action.RESET_AFTER, Action.ERROR_AFTER, Action.TRUNCATE)
+    for _ in range(5):
+        shop.sandbox.faults.clear()
+        shop.sandbox.faults.add(Fault(dice.choice(losses), "*profiles*", probability=0.3))
+        shop.vips(dice.sample(range(1, PEOPLE + 1), 20))
+        shop.sync()
+        if dice.random() < 0.5:
+            shop.account.finish_jobs()
+    shop.sandbox.faults.clear()
+    shop.account.switches.delay_jitter = 0.0
+    shop.account.finish_jobs()
+    audience = dice.sample(range(1, PEOPLE + 1), 20)
+    shop.vips(audience)
+    shop.sync()
+    assert shop.sync().state == "unchanged"
+    assert shop.listed() == {emails[key] for key in audience} | {foreign}
+    assert shop.account.audit == before
 
 
 def test_reconciling_finds_who_was_taken_off(make_shop: MakeShop) -> None:

@@ -19,6 +19,7 @@ from sqlglot import exp
 from audience_assets.warehouse.engine import open_warehouse
 from audience_assets.warehouse.state import State
 from audience_assets.warehouse.unpackaged import unpackaged
+from audience_assets_tests.campaigns.story import life_of_a_campaign
 from audience_assets_tests.sync.recorded import Recording, recording
 from audience_assets_tests.sync.stories import life_of_a_declared_list, life_of_a_list, life_of_a_number
 
@@ -28,7 +29,7 @@ DIALECTS = ("snowflake", "bigquery", "redshift")
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     with recording() as found:
-        for story in (life_of_a_list, life_of_a_declared_list, life_of_a_number):
+        for story in (life_of_a_list, life_of_a_declared_list, life_of_a_number, life_of_a_campaign):
             folder = tmp_path_factory.mktemp(story.__name__)
             engine = open_warehouse(f"duckdb:///{folder / 'warehouse.duckdb'}")
             story(folder, engine)
@@ -70,7 +71,7 @@ def _write(recorded: Recording, name: str) -> Iterator[Written]:
 
 
 def test_the_stories_reach_every_statement_of_the_engine(recorded: Recording) -> None:
-    assert recorded.unheard("sync", "consent", "forgetting") == [], "add what leads there to stories.py"
+    assert recorded.unheard("sync", "consent", "forgetting", "campaigns") == [], "add what leads there to stories.py"
     assert recorded.raw == [], "SQL text is written for one dialect"
 
 

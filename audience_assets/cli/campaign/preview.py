@@ -10,9 +10,10 @@ from rich.text import Text
 
 from audience_assets.campaigns.control import controls
 from audience_assets.campaigns.order import segments_before
+from audience_assets.campaigns.outlook import campaign_outlook
 from audience_assets.campaigns.refresh import CampaignRun, rehearsed
 from audience_assets.cli.campaign.files import write_records
-from audience_assets.cli.campaign.showing import funnel, groups_table, lists_of, plain_run, reach_table
+from audience_assets.cli.campaign.showing import funnel, groups_table, lists_of, outlook_table, plain_run, reach_table
 from audience_assets.cli.declare import declare
 from audience_assets.cli.names import known
 from audience_assets.cli.refreshing import refresh
@@ -37,7 +38,8 @@ from audience_assets.sync.reach import Reach, measure_reach
 def command(session: Session, campaign: str, out: Path | None, records: int) -> None:
     """Compute CAMPAIGN, show its sizes, and undo it: nobody is given a group for good, nothing is sent.
 
-    Tells for each list how many customers become rows, and why others do not; and whether the control is large enough.
+    Tells for each list how many customers become rows, and why others do not; whether the control is large enough;
+    and the smallest lift that its groups can show.
     """
     with session.runtime() as runtime:
         project = runtime.project
@@ -53,12 +55,21 @@ def command(session: Session, campaign: str, out: Path | None, records: int) -> 
                 reached[each.name] = measure_reach(connection, planner, desired)
                 if out is not None:
                     files.append(write_records(out, connection, project, each, desired, records, as_of))
-    remarks = _remarks(run, project.campaigns[campaign])
+            outlook = campaign_outlook(connection, runtime.state, project, campaign, as_of)
+    remarks = [*_remarks(run, project.campaigns[campaign]), *(remark for each in outlook for remark in each.remarks)]
     if session.as_json:
-        reach = {name: asdict(each) for name, each in reached.items()}
-        session.answer({**plain_run(run), "lists": reach, "warnings": remarks, "files": [str(file) for file in files]})
+        answer = {
+            **plain_run(run),
+            "lists": {name: asdict(each) for name, each in reached.items()},
+            "outlook": [asdict(each) for each in outlook],
+            "warnings": remarks,
+            "files": [str(file) for file in files],
+        }
+        session.answer(answer)
         return
     session.say(funnel(run), groups_table(project, campaign, run.counts), reach_table(reached))
+    if outlook:
+        session.say(outlook_table(outlook))
     for remark in remarks:
         session.say(Text.assemble(("warning: ", "yellow"), remark))
     for file in files:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
 
+from audience_assets.campaigns.outlook import Outlook
 from audience_assets.campaigns.refresh import CampaignRun
-from audience_assets.cli.words import count, table
+from audience_assets.cli.words import amount, count, percent, table
 from audience_assets.project.activations import EffectiveActivation
 from audience_assets.project.audiences import audience_name, parts_of
 from audience_assets.project.project import Project
@@ -64,6 +65,29 @@ def reach_table(reached: Mapping[str, Reach]) -> Table:
     ]
     columns = ("list", "customers", "rows", "shrink", "expansion")
     return table("from customers to rows", columns, rows, numbers="customers, rows")
+
+
+def outlook_table(outlook: Sequence[Outlook]) -> Table:
+    """The smallest lift that each treatment can show, by what its people bought lately."""
+
+    def lift(least: float | None) -> str:
+        return "-" if least is None else f"{least:+.1%}"
+
+    rows = [
+        (
+            f"{each.sub_audience}: {each.group}",
+            count(each.treated),
+            count(each.control),
+            percent(each.base_rate),
+            lift(each.rate_lift),
+            amount(each.base_revenue),
+            lift(each.revenue_lift),
+        )
+        for each in outlook
+    ]
+    numbers = ("people", "control", "conversion now", "least lift", "a recipient now", "least lift ")
+    title = "the smallest lifts that would be found in 4 of 5 such campaigns"
+    return table(title, ("treatment", *numbers), rows, numbers=",".join(numbers))
 
 
 def plain_run(run: CampaignRun) -> dict[str, Any]:

@@ -9,6 +9,7 @@ COMMANDS = {
     "preview": "sizes, controls and shrink; files with N records; nothing is kept or sent",
     "plan": "what delivering it would change in its lists",
     "recipients": "who has which group now, as files if asked",
+    "results": "what the treatments changed over their control",
 }
 
 command = LazyGroup(

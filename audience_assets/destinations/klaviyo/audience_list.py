@@ -21,12 +21,13 @@ from audience_assets.destinations.base import (
     Mapped,
     MappingFault,
     Member,
+    Misconfigured,
     Operation,
     RemoteMember,
     Report,
     ServiceSpec,
 )
-from audience_assets.destinations.klaviyo import attributes
+from audience_assets.destinations.klaviyo.attributes import mapping_faults
 from audience_assets.destinations.klaviyo.client import KlaviyoClient
 from audience_assets.destinations.klaviyo.doctor import examine_audience_list
 from audience_assets.destinations.klaviyo.endpoints import (
@@ -63,7 +64,7 @@ class AudienceList:
         self._options = _typed(connection.options, AudienceListOptions)
         self._client = KlaviyoClient(self._settings, connection.limiter)
         self._lists = Lists(self._client, self._options.opt_in_process)
-        self._mapped = connection.mapped
+        self._mapped = _sound(connection.mapped)
         self._reader = RowReader(
             types=connection.mapped.attributes,
             kinds=[kind for kind in WIRE_NAMES if kind in connection.mapped.identifiers],
@@ -143,8 +144,16 @@ def _typed(value: BaseModel, model: type[Model]) -> Model:
     return value if isinstance(value, model) else model.model_validate(value.model_dump())
 
 
+def _sound(mapped: Mapped) -> Mapped:
+    """A checked project's mapping has no faults. Misconfigured."""
+    faults = [f"{each.message} ({each.hint})" if each.hint else each.message for each in mapping_faults(mapped)]
+    if faults:
+        raise Misconfigured("; ".join(faults))
+    return mapped
+
+
 def _mapping_faults(_: BaseModel | None, __: BaseModel, mapped: Mapped) -> Iterator[MappingFault]:
-    return attributes.mapping_faults(mapped)
+    return mapping_faults(mapped)
 
 
 AUDIENCE_LIST = ServiceSpec(

@@ -62,6 +62,11 @@ _REASONS_BY_TEXT = (
     ),
     (re.compile(r"consented_at", re.I), re.compile(r""), "consent_at_refused"),
     (re.compile(r"phone_number.*must not be empty", re.I), re.compile(r""), "sms_unavailable_in_region"),
+    (
+        re.compile(r"identifier|profile", re.I),
+        re.compile(r"different profile|already exist|conflict|duplicate", re.I),
+        "identifier_conflict",
+    ),
 )
 _REASONS_BY_FIELD = {
     "email": "invalid_email",

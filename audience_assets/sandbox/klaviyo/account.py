@@ -70,7 +70,7 @@ class KlaviyoAccount:
         self.agenda = Agenda(seed=len(name))
         self.pending: dict[tuple[str, str | None, str], subscriptions.PendingOptIn] = {}
         self.jobs: list[Job] = []
-        # Addresses whose import rows fail, with the reason.
+        # Addresses whose import rows fail, with the reason; so do rows with "properties.NAME".
         self.import_failures: dict[str, str] = {}
         self.sftp_files = Files()
         # What became of the files that came by SFTP, in the order they were carried out.
@@ -251,6 +251,10 @@ class KlaviyoAccount:
     def finish_jobs(self) -> None:
         """Apply everything accepted so far at once, whatever time it is due."""
         with self.lock:
-            last = self.agenda.last_due()
-            if last is not None:
-                self.agenda.settle(last)
+            now, last = self.now(), self.agenda.last_due()
+            if last is None:
+                return
+            self.agenda.settle(last)
+            for job in self.jobs:
+                if now < job.finished <= last:
+                    job.started, job.finished = min(job.started, now), now

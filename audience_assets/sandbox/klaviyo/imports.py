@@ -21,21 +21,29 @@ class RowFailed(Exception):
 
 def run(account: KlaviyoAccount, job: Job, rows: Sequence[Row], at: float) -> None:
     """Carry out an import job; rows that fail are noted in it."""
+    if job.cancelled:
+        return
     targets = [found for list_id in job.list_ids if (found := account.find_list(list_id)) is not None]
-    for row in rows:
+    for index, row in enumerate(rows):
         given = row["attributes"]
         try:
             refuse_as_told(account, given)
-            profile = upsert(account, row, at)
+            profile = upsert(account, row, at, null_clears=account.switches.import_null_clears)
         except RowFailed as failure:
             job.failed += 1
-            title = "Invalid input"
-            job.errors.append(FailedRow(str(uuid.uuid4()), "invalid", title, str(failure), "/data", dict(given)))
+            job.errors.append(_failed_row(account, index, given, str(failure)))
             continue
         job.completed += 1
         job.profile_numbers.append(profile.number)
-        for target in targets:
+        for target in targets if account.switches.imports_reach_lists else ():
             target.add(profile.number, at)
+
+
+def _failed_row(account: KlaviyoAccount, index: int, given: Row, why: str) -> FailedRow:
+    switches = account.switches
+    pointer = f"/data/attributes/profiles/data/{index}" if switches.import_errors_point else "/data"
+    payload = dict(given) if switches.import_errors_hold_rows else None
+    return FailedRow(str(uuid.uuid4()), "invalid", "Invalid input", why, pointer, payload)
 
 
 def upsert(account: KlaviyoAccount, row: Row, at: float, *, null_clears: bool = False) -> Profile:
@@ -55,11 +63,12 @@ def upsert(account: KlaviyoAccount, row: Row, at: float, *, null_clears: bool = 
 
 
 def refuse_as_told(account: KlaviyoAccount, given: Row) -> None:
-    """RowFailed for addresses that a test has named."""
-    for name in IDENTIFIERS:
-        reason = account.import_failures.get(str(given.get(name)))
-        if reason:
-            raise RowFailed(reason)
+    """RowFailed for addresses and properties that a test has named."""
+    told = [str(given.get(name)) for name in IDENTIFIERS]
+    told += [f"properties.{name}" for name in given.get("properties") or ()]
+    for key in told:
+        if key in account.import_failures:
+            raise RowFailed(account.import_failures[key])
 
 
 def _owners(account: KlaviyoAccount, profile_id: str | None, given: Row) -> list[Profile]:

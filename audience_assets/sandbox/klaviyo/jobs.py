@@ -21,7 +21,7 @@ class FailedRow:
     title: str
     detail: str
     pointer: str
-    payload: dict[str, Any]
+    payload: dict[str, Any] | None
 
 
 @dataclass(slots=True)
@@ -41,8 +41,11 @@ class Job:
     skipped: int = 0
     errors: list[FailedRow] = field(default_factory=list)
     profile_numbers: list[int] = field(default_factory=list)
+    cancelled: bool = False
 
     def status(self, now: float) -> str:
+        if self.cancelled:
+            return "cancelled"
         if now < self.started:
             return "queued"
         return "processing" if now < self.finished else "complete"

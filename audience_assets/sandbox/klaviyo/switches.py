@@ -39,6 +39,13 @@ class KlaviyoSwitches:
     refuse_dropped_phone_with_sms: bool = True
     # Two identifiers of one imported row that belong to two profiles: an import error, or the first one wins.
     import_conflict_fails: bool = True
+    # Null in an imported row: changes nothing (guide), or clears the field (reported by others).
+    import_null_clears: bool = False
+    # Whether an import error repeats the row as it was sent, and whether it points at the row.
+    import_errors_hold_rows: bool = True
+    import_errors_point: bool = False
+    # An import was seen to complete and to leave its list empty; then False.
+    imports_reach_lists: bool = True
     # A file that came by SFTP is carried out this much later.
     sftp_ingest_delay: float = 0.05
     # Whether a file can be renamed there, whether one that is not called .csv is taken for an import, whether one is

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from audience_assets.sandbox.clock import as_datetime
 from audience_assets.sandbox.klaviyo.account import KlaviyoAccount
 from audience_assets.sandbox.klaviyo.consents import NEVER_SUBSCRIBED
+from audience_assets.sandbox.klaviyo.jobs import IMPORT, Job
 from audience_assets.sandbox.klaviyo.profiles import Profile
 from audience_assets.sandbox.vendor import Cell, Table, View
 
@@ -47,7 +48,9 @@ def _overview(account: KlaviyoAccount) -> list[Table]:
             for each in account.lists
         ]
         profiles = Cell(f"{len(account.profiles):,}", f"{account.name}/profiles")
-        unfinished = sum(job.status(now) != "complete" for job in account.jobs)
+        unfinished = sum(job.status(now) in ("queued", "processing") for job in account.jobs)
+        newest = (job for job in reversed(account.jobs) if job.kind == IMPORT)
+        imports = [_import(account, job, now) for job in islice(newest, NEWEST_IMPORTS)]
         facts = (
             profiles,
             account.id,
@@ -72,9 +75,17 @@ def _overview(account: KlaviyoAccount) -> list[Table]:
     return [
         Table(title, columns, [facts]),
         Table("Lists", ("Name", "Id", "Opt-in", "Members", "Created"), lists),
+        Table("Newest imports", ("Time", "Into", "State", "Rows", "Imported", "Failed"), imports),
         *_sftp_imports(account),
         Table("Newest consent", ("Time", "Person", "Channel", "Change", "By", "Consent date"), changes),
     ]
+
+
+def _import(account: KlaviyoAccount, job: Job, now: float) -> tuple[Cell | str, ...]:
+    lists = [account.find_list(list_id) for list_id in job.list_ids]
+    into = ", ".join(each.name if each else "a deleted list" for each in lists)
+    counts = (job.total, job.completed, job.failed)
+    return (_when(job.created), into or "no list", job.status(now), *(f"{count:,}" for count in counts))
 
 
 def _sftp_imports(account: KlaviyoAccount) -> list[Table]:

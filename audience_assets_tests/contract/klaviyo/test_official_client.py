@@ -134,7 +134,24 @@ def test_imports(klaviyo: Caller, official: Any) -> None:
     assert failed["attributes"]["original_payload"] == {"email": "bad@example.com"}
     (imported,) = plain(official.Profiles.get_profiles_for_bulk_import_profiles_job(job))["data"]
     assert imported["attributes"]["email"] == "ann@example.com"
-    assert len(plain(official.Profiles.get_bulk_import_profiles_jobs())["data"]) == 1
+    newest = plain(official.Profiles.get_bulk_import_profiles_jobs(sort="-created_at", page_size=100))["data"]
+    assert [each["relationships"]["lists"]["data"] for each in newest] == [[{"type": "list", "id": target}]]
+    unfinished = official.Profiles.get_bulk_import_profiles_jobs(filter='any(status,["queued","processing"])')
+    assert plain(unfinished)["data"] == []
+    lists = plain(official.Profiles.get_list_ids_for_bulk_import_profiles_job(job))["data"]
+    assert lists == [{"type": "list", "id": target}]
+
+
+def test_attributes_of_an_import(klaviyo: Caller, official: Any) -> None:
+    row = person(email="ann@example.com", first_name="Ann", location={"city": "Oslo"}, properties={"tier": "gold"})
+    official.Profiles.bulk_import_profiles(job_body(IMPORT, [row]))
+    klaviyo.wait()
+    unset = {**person(email="ann@example.com"), "meta": {"patch_properties": {"unset": ["tier"]}}}
+    official.Profiles.bulk_import_profiles(job_body(IMPORT, [unset]))
+    klaviyo.wait()
+    body = {"data": {"type": "profile", "attributes": {"email": "ann@example.com", "location": {"city": None}}}}
+    found = plain(official.Profiles.create_or_update_profile(body))["data"]["attributes"]
+    assert (found["first_name"], found["location"]["city"], found["properties"]) == ("Ann", None, {})
 
 
 def test_suppressions(klaviyo: Caller, official: Any) -> None:
