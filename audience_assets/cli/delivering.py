@@ -59,13 +59,16 @@ def summary(report: SyncReport) -> Iterator[str | Table]:
     if report.state == "unchanged":
         yield f"{report.activation}: nothing to do, {report.members_after:,} members"
         return
+    way = f", route {report.route}," if report.route else ""
     kept = f"{report.kept:,} left but still in the list, " if report.kept else ""
     yield (
         f"{report.activation}: {report.state}. {report.added:,} added, {report.updated:,} updated, "
         f"{report.removed:,} removed, {kept}{report.rejected:,} rejected, {report.absent:,} unknown to the vendor, "
         f"{report.retry:,} to retry; {report.members_after:,} members in {report.list_name!r}\n"
-        f"  {plural(report.calls, 'call')} in {duration(report.seconds)}; at best {duration(report.floor_seconds)}"
+        f"  {plural(report.calls, 'call')}{way} in {duration(report.seconds)}; at best {duration(report.floor_seconds)}"
     )
+    if report.overruled:
+        yield f"  approved although: {'; '.join(report.overruled)}"
     if report.rejections:
         cells = [(r.reason, r.channel or "all", r.operation, f"{r.rows:,}", r.detail or "") for r in report.rejections]
         yield table(None, ("reason", "channel", "while", "rows", "example"), cells, numbers="rows")

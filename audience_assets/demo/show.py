@@ -11,8 +11,8 @@ from audience_assets.cli.words import duration, table
 from audience_assets.demo.day import ShopDay
 from audience_assets.demo.vendors.base import Example
 
-FIGURES = ("added", "updated", "removed", "rejected", "channel_issues", "absent", "members_after", "calls")
-COLUMNS = ("added", "updated", "removed", "rejected", "in part", "unknown there", "members", "calls", "took", "at best")
+FIGURES = ("added", "updated", "removed", "rejected", "absent", "members_after", "calls")
+COLUMNS = ("added", "updated", "removed", "rejected", "unknown there", "members", "calls", "took", "at best")
 
 Reports = Sequence[Mapping[str, Any]]
 

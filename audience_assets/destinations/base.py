@@ -2,15 +2,6 @@
 
 A service does one operation on one batch and says what became of each member. The engine does everything
 else (diff, batch numbers, concurrency, acknowledgement, guards). Nothing here knows Dagster, SQL or YAML.
-
-    DestinationError
-    ├── Unauthorized     the key is wrong or lacks a scope: stop the sync
-    ├── Misconfigured    the account or list can't do what is asked: stop the sync
-    ├── ListMissing      the list was deleted at the vendor: stop, `recreate` is the answer
-    ├── Throttled        the vendor's limit was reached and waiting did not help: the batch is decided anew
-    ├── Unavailable      5xx, resets, timeouts after all retries: the call may or may not have been applied
-    ├── BadRows          the vendor points at rows: they are rejected, the rest is sent again
-    └── BadBatch         the vendor refuses the batch without pointing: it is bisected
 """
 
 from __future__ import annotations
@@ -24,7 +15,16 @@ from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
-from audience_assets.errors import AudienceError
+# What a service raises is part of the interface.
+from audience_assets.destinations.failures import BadBatch as BadBatch
+from audience_assets.destinations.failures import BadRow as BadRow
+from audience_assets.destinations.failures import BadRows as BadRows
+from audience_assets.destinations.failures import DestinationError as DestinationError
+from audience_assets.destinations.failures import ListMissing as ListMissing
+from audience_assets.destinations.failures import Misconfigured as Misconfigured
+from audience_assets.destinations.failures import Throttled as Throttled
+from audience_assets.destinations.failures import Unauthorized as Unauthorized
+from audience_assets.destinations.failures import Unavailable as Unavailable
 
 
 class Operation(StrEnum):
@@ -243,6 +243,25 @@ class KeepsList(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One way to deliver a plan: how long it takes at best, whether it is taken, and what to know of it."""
+
+    name: str
+    seconds: float
+    chosen: bool
+    note: str = ""
+
+
+@runtime_checkable
+class HasRoutes(Protocol):
+    """A service that can deliver in several ways, e.g. by calls or by a file."""
+
+    def choose_route(self, *, adds: int, updates: int, removes: int) -> list[Route]:
+        """Every way for so many changes; the chosen one is taken from now on. Called once a plan, before `estimate`."""
+        ...
+
+
 @runtime_checkable
 class Gathers(Protocol):
     """A service that gathers batches and delivers many at once, e.g. in a file. Their reports name the `delivery`."""
@@ -355,70 +374,3 @@ class DestinationType:
     secret_fields: tuple[str, ...] = ()
     # What an activation means that names no service. Without it, one of a vendor with several has to.
     usual_service: str | None = None
-
-
-class DestinationError(AudienceError):
-    """The vendor refused or could not be reached. `request_id` is the vendor's reference for support."""
-
-    def __init__(self, message: str, *, status: int | None = None, request_id: str | None = None) -> None:
-        self.status = status
-        self.request_id = request_id
-        place = ", ".join(
-            filter(None, (f"HTTP {status}" if status else "", f"request {request_id}" if request_id else ""))
-        )
-        super().__init__(f"{message} [{place}]" if place else message)
-
-
-class Unauthorized(DestinationError): ...
-
-
-class Misconfigured(DestinationError): ...
-
-
-class ListMissing(DestinationError): ...
-
-
-class Throttled(DestinationError):
-    """Retry-After, in seconds."""
-
-    def __init__(
-        self, message: str, *, retry_after: float, status: int | None = 429, request_id: str | None = None
-    ) -> None:
-        self.retry_after = retry_after
-        super().__init__(message, status=status, request_id=request_id)
-
-
-class Unavailable(DestinationError): ...
-
-
-@dataclass(frozen=True, slots=True)
-class BadRow:
-    """A row the vendor points at, by its index in the request. `field` is the part of the row, where it says so."""
-
-    index: int
-    reason: str
-    detail: str | None = None
-    field: str | None = None
-
-
-class BadRows(DestinationError):
-    def __init__(
-        self, message: str, rows: Sequence[BadRow], *, status: int | None = 400, request_id: str | None = None
-    ) -> None:
-        self.rows = list(rows)
-        super().__init__(message, status=status, request_id=request_id)
-
-
-class BadBatch(DestinationError):
-    """`reason` is what the last row left says when bisecting has found it."""
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        reason: str = "refused_by_vendor",
-        status: int | None = 400,
-        request_id: str | None = None,
-    ) -> None:
-        self.reason = reason
-        super().__init__(message, status=status, request_id=request_id)

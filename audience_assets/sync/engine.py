@@ -23,7 +23,7 @@ from audience_assets.sync.guards import Circumstances, GuardTripped, fingerprint
 from audience_assets.sync.history import count_rejections, last_report, segment_state
 from audience_assets.sync.kept import expect_own_list, kept_lists, renamed
 from audience_assets.sync.lease import Lease, LeaseLost, hold_lease
-from audience_assets.sync.plan import Planner, estimate
+from audience_assets.sync.plan import Planner, reckon
 from audience_assets.sync.recovery import DELIVERING, FAILED, PLANNING, journal_of, merge_answers, recover
 from audience_assets.sync.report import Plan, PlanCounts, Progress, SyncReport
 from audience_assets.warehouse.state import ListTables
@@ -31,8 +31,7 @@ from audience_assets.warehouse.state import ListTables
 if TYPE_CHECKING:
     from audience_assets.runtime import Runtime
 
-PLANNED, BLOCKED = "planned", "blocked"
-DELIVERED, UNCHANGED, PARTIAL = "delivered", "unchanged", "partial"
+PLANNED, BLOCKED, DELIVERED, UNCHANGED, PARTIAL = "planned", "blocked", "delivered", "unchanged", "partial"
 ProgressCall = Callable[[Progress], None]
 
 
@@ -168,13 +167,14 @@ class _Run:
                 counts = self.planner.write(connection, self.tables, self.sync, unidentified)
                 found = self._violations(connection, counts, last, known)
                 name = fingerprint(connection, self.tables.change) if found else None
-        calls = estimate(service, counts) if counts.changes else []
+        routes, calls = reckon(service, counts)
         return Plan(
             activation=self.name,
             sync=self.sync,
             counts=counts,
             estimate=calls,
             floor_seconds=floor_seconds(calls),
+            routes=routes,
             violations=found,
             fingerprint=name,
             list_facts=known.facts,
@@ -337,6 +337,7 @@ class _Run:
             absent=every(Status.ABSENT),
             rejected=every(Status.REJECTED),
             kept=every(Status.KEPT),
+            route=plan.route,
             retry=retry,
             channel_issues=sum(row.rows for row in rejections if row.channel),
             members_after=after.get("member", 0) + after.get("in_doubt", 0),
@@ -345,6 +346,7 @@ class _Run:
             seconds=round(time.monotonic() - self.clock, 3),
             started_at=self.started,
             rejections=rejections,
+            overruled=plan.violations,
             recovered=recovered,
         )
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from pydantic import BaseModel
@@ -23,11 +23,12 @@ from audience_assets.consent.evidence import (
     fill_own_opt_outs,
     reopen_refused,
 )
-from audience_assets.destinations.base import CallEstimate, ListService, Operation
+from audience_assets.destinations.base import CallEstimate, HasRoutes, ListService, Operation, Route
 from audience_assets.project.activations import EffectiveActivation
 from audience_assets.project.models import FieldType
 from audience_assets.project.service_options import only_channel
 from audience_assets.sync.acknowledge import PLANNED
+from audience_assets.sync.control import control_of, without_control
 from audience_assets.sync.desired import (
     CONSTANT_TYPE,
     PHONE,
@@ -179,7 +180,17 @@ class Planner:
         Users without an identifier take a pass of their own to count: `unidentified` is what an earlier sync counted.
         """
         expect_large_joins(connection)
-        desired = self.desired(tables)
+        with without_control(connection, self.desired(tables), self.control) as desired:
+            return self._write(connection, tables, sync, unidentified, desired)
+
+    @property
+    def control(self) -> sa.Select[Any] | None:
+        """Whom a campaign's list must not reach, by key; None of a segment's list."""
+        return control_of(self.runtime.project, self.runtime.state, self.activation.audience)
+
+    def _write(
+        self, connection: Connection, tables: ListTables, sync: str, unidentified: int | None, desired: Desired
+    ) -> PlanCounts:
         before = self.known_sizes(connection, tables)
         source = self._evidence_source(desired) if self.channels else None
         if source:
@@ -286,11 +297,15 @@ class Planner:
 
     def known_sizes(self, connection: Connection, tables: ListTables) -> dict[str, int]:
         """Members of the ledger by status, as the last merge counted them; nothing if it is empty now."""
-        registry = self.runtime.state.destination_list
         if not connection.scalar(sa.select(sa.exists().select_from(tables.ledger))):
             return {}
+        return self.list_sizes(connection) or self.ledger_sizes(connection, tables)
+
+    def list_sizes(self, connection: Connection) -> dict[str, int]:
+        """Rows of the ledger by status, as the last delivery left them."""
+        registry = self.runtime.state.destination_list
         text = connection.scalar(sa.select(registry.c.sizes).where(registry.c.activation == self.name))
-        return json.loads(text) if text else self.ledger_sizes(connection, tables)
+        return json.loads(text) if text else {}
 
     @staticmethod
     def ledger_sizes(connection: Connection, tables: ListTables) -> dict[str, int]:
@@ -339,6 +354,10 @@ class Planner:
         return int(connection.scalar(query) or 0)
 
 
-def estimate(service: ListService, counts: PlanCounts) -> list[CallEstimate]:
-    """The vendor calls a plan will need."""
-    return service.estimate(adds=counts.add, updates=counts.update, removes=counts.remove)
+def reckon(service: ListService, counts: PlanCounts) -> tuple[list[Route], list[CallEstimate]]:
+    """The ways to deliver a plan, of which the service takes one (none where it has one only), and the calls needed."""
+    numbers = {"adds": counts.add, "updates": counts.update, "removes": counts.remove}
+    if not counts.changes:
+        return [], []
+    routes = service.choose_route(**numbers) if isinstance(service, HasRoutes) else []
+    return routes, service.estimate(**numbers)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from audience_assets.destinations.base import CallEstimate
+from audience_assets.destinations.base import CallEstimate, Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,13 @@ class Plan:
     list_url: str | None = None
     list_exists: bool = False
     sample: list[dict[str, Any]] = field(default_factory=list)  # operation and identifier; only for `plan`
+    routes: list[Route] = field(default_factory=list)  # ways to deliver it, where the service has several
     notes: list[str] = field(default_factory=list)  # what a person may want to decide; only for `plan`
+
+    @property
+    def route(self) -> str | None:
+        """The way it takes, where the service has several."""
+        return next((each.name for each in self.routes if each.chosen), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,9 @@ class SyncReport:
     started_at: datetime
     rejections: list[RejectionCount] = field(default_factory=list)
     list_facts: Mapping[str, str] = field(default_factory=dict)
+    route: str | None = None  # the way it was delivered, where the service has several
     kept: int = 0  # left the audience, but nothing can take them off the list
+    overruled: list[str] = field(default_factory=list)  # what guards said of a plan that was approved
     recovered: int = 0  # members whose fate an interrupted sync had left open
 
     def as_dict(self) -> dict[str, Any]:

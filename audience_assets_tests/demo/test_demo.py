@@ -6,9 +6,10 @@ import io
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -31,9 +32,10 @@ from audience_assets.sync import latest_syncs, open_rejections
 
 LISTS = {
     "newsletter": "Newsletter", "vips": "VIPs", "welcome": "Welcome series", "win_back": "Win-back",
+    "sock_mailing": "Sock fans",
     "sock_fans": "Sock fans", "letter": "Newsletter", "best_customers": "VIPs", "retention": "Win-back",
 }  # fmt: skip
-AT_KLAVIYO = ("newsletter", "vips", "welcome", "win_back")
+AT_KLAVIYO = ("newsletter", "vips", "welcome", "win_back", "sock_mailing")
 
 
 @dataclass(frozen=True)
@@ -83,13 +85,42 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
 def test_every_list_holds_what_its_ledger_says(played: Played) -> None:
     with Runtime.open(played.project) as runtime:
         syncs = latest_syncs(runtime)
-    assert set(syncs) == set(LISTS)
-    for activation, sync in syncs.items():
+    assert {name for name in syncs if not name.startswith("win_back_gifts__")} == set(LISTS)
+    for activation, sync in ((name, syncs[name]) for name in LISTS):
         assert sync["state"] in ("delivered", "unchanged")
         # Who unsubscribed from the one list by themselves that day is a member to us, and to Dotdigital no more.
         by_themselves = len(played.dotdigital.tired) if activation == "best_customers" else 0
         held = played.size_at_vendor(activation) + by_themselves
         assert sync["report"]["members_after"] == held > 0, activation
+
+
+def test_a_campaigns_lists_hold_its_treatments_and_nobody_in_control(played: Played) -> None:
+    with Runtime.open(played.project) as runtime, runtime.engine.connect() as connection:
+        table = runtime.state.recipient("win_back_gifts", "integer")
+        people = sa.table("merged_customers", sa.column("customer_id"), sa.column("email"))
+        query = sa.select(table.c.group_name, people.c.email)
+        rows = connection.execute(query.join(people, people.c.customer_id == table.c.user_key)).all()
+    addresses = {group: {normal_email(row.email) for row in rows if row.group_name == group} for group, _ in rows}
+    account = played.klaviyo.account
+    account.finish_jobs()
+    lists = [each for each in account.lists if each.name.startswith("Win-back gifts_")]
+    assert {each.name for each in lists} == {
+        "Win-back gifts_Socks", "Win-back gifts_France_Voucher", "Win-back gifts_Elsewhere_Voucher",
+    }  # fmt: skip
+    listed = {normal_email(profile.email or "") for each in lists for profile in account.members(each.id)}
+    assert addresses["control"] and listed
+    assert not listed & (addresses["control"] - addresses["Socks"] - addresses["Voucher"])
+
+
+def test_an_audience_list_carries_attributes_of_another_model(played: Played) -> None:
+    account = played.klaviyo.account
+    fans = [profile.attributes or {} for profile in account.members(account.list_named("Sock fans").id)]
+    assert fans and all({"first_name", "city", "last_order_at", "loyal_since"} <= _named(each) for each in fans)
+
+
+def _named(attributes: Mapping[str, Any]) -> set[str]:
+    """Klaviyo's own attributes, those of the location and custom ones."""
+    return {*attributes, *attributes.get("location", {}), *attributes.get("properties", {})}
 
 
 def test_iterable_creates_the_new_field_and_refuses_what_is_no_date(played: Played) -> None:
@@ -168,19 +199,19 @@ def test_dagster_keeps_the_history(played: Played) -> None:
 
 
 def test_a_lists_page_in_dagster_tells_what_matters_there(played: Played) -> None:
-    lists = {key.path[-1]: text for key, text in descriptions(played.project).items() if key.path[0] != "segment"}
-    assert "| consent.resubscribe |" in lists["vips"]
-    for activation in ("sock_fans", "letter", "best_customers"):
-        assert "| consent." not in lists[activation], "a service without consent"
+    told = descriptions(played.project)
+    assert "| consent.resubscribe |" in told["klaviyo/vips"]
+    for name in ("iterable/sock_fans", "emarsys/letter", "dotdigital/best_customers"):
+        assert "| consent." not in told[name], "a service without consent"
     with environment(played.stage.variables), dg.DagsterInstance.get() as instance:
         event = instance.get_latest_materialization_event(dg.AssetKey(["iterable", "sock_fans"]))
     assert event is not None and event.asset_materialization is not None
     assert event.asset_materialization.metadata["list_type"].value == "Standard"
 
 
-def descriptions(project: Path) -> dict[dg.AssetKey, str]:
+def descriptions(project: Path) -> dict[str, str]:
     graph = build_definitions(project).resolve_asset_graph()
-    return {key: graph.get(key).description or "" for key in graph.materializable_asset_keys}
+    return {key.to_user_string(): graph.get(key).description or "" for key in graph.materializable_asset_keys}
 
 
 def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path) -> None:

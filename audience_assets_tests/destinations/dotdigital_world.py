@@ -138,3 +138,15 @@ def reasons(report: Report) -> dict[str, list[str]]:
 
 def vendor_ids(report: Report) -> dict[str, str | None]:
     return {outcome.identifier: outcome.vendor_id for outcome in report.outcomes}
+
+
+def flip(switches: DotdigitalSwitches) -> None:
+    """Every choice the other way than what is documented or most probable."""
+    switches.unfinished_polls = 3
+    switches.removal_keys_in_pascal = switches.failure_codes_in_pascal = True
+    switches.add_lifts_list_opt_out = switches.refuse_unknown_removals = True
+    switches.removal_forgets_opt_out = switches.list_filter_shows_suppressed = False
+    switches.import_touches_unchanged = switches.import_reports_unchanged = False
+    switches.take_plus_in_numbers = True
+    switches.names_fold_case = switches.reset_is_a_moment = False
+    switches.created_status = 200

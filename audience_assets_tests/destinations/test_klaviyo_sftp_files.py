@@ -90,8 +90,8 @@ def test_awkward_values_arrive_as_they_are(sftp: SftpWorld, value: str) -> None:
         (3, "3"),
         (Decimal("1E+3"), "1000"),
         (date(2026, 1, 31), "2026-01-31"),
-        (datetime(2026, 1, 31, 12, tzinfo=UTC), "2026-01-31T12:00:00+00:00"),
-        (datetime(2026, 1, 31, 12), "2026-01-31T12:00:00+00:00"),
+        (datetime(2026, 1, 31, 12, tzinfo=UTC), "2026-01-31T12:00:00Z"),
+        (datetime(2026, 1, 31, 12), "2026-01-31T12:00:00Z"),
         (["a", "b"], '["a","b"]'),
     ],
 )

@@ -11,6 +11,7 @@ from audience_assets.errors import ProjectError
 from audience_assets.project.cautions import find_cautions
 from audience_assets.project.load import load_project
 from audience_assets.sandbox import Action, Fault
+from audience_assets_tests.destinations.dotdigital_world import flip
 from audience_assets_tests.sync.dotdigital_shop import LIST_NAME, DotdigitalShop, MakeShop, make_shop
 
 __all__ = ["make_shop"]
@@ -31,9 +32,12 @@ def populate(shop: DotdigitalShop) -> dict[int, str]:
     return phones if by_phone else emails
 
 
+@pytest.mark.parametrize("otherwise", [False, True], ids=["documented", "otherwise"])
 @pytest.mark.parametrize("identifier", ["email", "phone", "contact_id"])
-def test_the_list_follows_the_audience(make_shop: MakeShop, identifier: str) -> None:
+def test_the_list_follows_the_audience(make_shop: MakeShop, identifier: str, otherwise: bool) -> None:
     shop = make_shop(identifier)
+    if otherwise:
+        flip(shop.account.switches)
     shown = populate(shop)
     foreign = "somebody.else@shop-customers.com"
     shop.account.create_list(LIST_NAME)

@@ -21,15 +21,21 @@ from audience_assets.warehouse.state import State
 from audience_assets.warehouse.unpackaged import unpackaged
 from audience_assets_tests.campaigns.story import life_of_a_campaign
 from audience_assets_tests.sync.recorded import Recording, recording
-from audience_assets_tests.sync.stories import life_of_a_declared_list, life_of_a_list, life_of_a_number
+from audience_assets_tests.sync.stories import (
+    life_of_a_declared_list,
+    life_of_a_list,
+    life_of_a_number,
+    life_of_a_treatment,
+)
 
+STORIES = (life_of_a_list, life_of_a_declared_list, life_of_a_number, life_of_a_treatment, life_of_a_campaign)
 DIALECTS = ("snowflake", "bigquery", "redshift")
 
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     with recording() as found:
-        for story in (life_of_a_list, life_of_a_declared_list, life_of_a_number, life_of_a_campaign):
+        for story in STORIES:
             folder = tmp_path_factory.mktemp(story.__name__)
             engine = open_warehouse(f"duckdb:///{folder / 'warehouse.duckdb'}")
             story(folder, engine)

@@ -19,6 +19,7 @@ from audience_assets.cli.names import known
 from audience_assets.cli.refreshing import refresh
 from audience_assets.cli.session import Session
 from audience_assets.project.campaigns import Campaign
+from audience_assets.sync.control import without_control
 from audience_assets.sync.plan import Planner
 from audience_assets.sync.reach import Reach, measure_reach
 
@@ -54,7 +55,8 @@ def command(session: Session, campaign: str, out: Path | None, records: int) -> 
                 desired = planner.unplanned()
                 reached[each.name] = measure_reach(connection, planner, desired)
                 if out is not None:
-                    files.append(write_records(out, connection, project, each, desired, records, as_of))
+                    with without_control(connection, desired, planner.control) as sent:
+                        files.append(write_records(out, connection, project, each, sent, records, as_of))
             outlook = campaign_outlook(connection, runtime.state, project, campaign, as_of)
     remarks = [*_remarks(run, project.campaigns[campaign]), *(remark for each in outlook for remark in each.remarks)]
     if session.as_json:

@@ -74,6 +74,9 @@ def _show(session: Session, plan: Plan) -> None:
         cells = [(each.endpoint.name, f"{each.calls:,}") for each in plan.estimate]
         session.say(table("at most these calls", ("endpoint", "calls"), cells, numbers="calls"))
         session.say(f"The vendor's limits allow this in {duration(plan.floor_seconds)} at best.")
+    if plan.routes:
+        rows = [(f"{r.name}{' (taken)' if r.chosen else ''}", duration(r.seconds), r.note) for r in plan.routes]
+        session.say(table("ways to deliver it", ("route", "at best", "note"), rows))
     if plan.sample:
         cells = [(str(row["operation"]), str(row["identifier"])) for row in plan.sample]
         session.say(table("for example", ("operation", "identifier"), cells))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from math import ceil
 from typing import TypeVar
 
@@ -25,6 +26,7 @@ from audience_assets.destinations.base import (
     Operation,
     RemoteMember,
     Report,
+    Route,
     ServiceSpec,
 )
 from audience_assets.destinations.klaviyo.attributes import mapping_faults
@@ -42,7 +44,10 @@ from audience_assets.destinations.klaviyo.import_rows import WIRE_NAMES, RowRead
 from audience_assets.destinations.klaviyo.importing import Importing
 from audience_assets.destinations.klaviyo.lists import Lists
 from audience_assets.destinations.klaviyo.removing import Removing
+from audience_assets.destinations.klaviyo.routes import API, AUTO, SFTP, routes
 from audience_assets.destinations.klaviyo.settings import AudienceListOptions, KlaviyoSettings
+from audience_assets.destinations.klaviyo.sftp_delivery import PUT_FILE, SftpDelivery, patience_of
+from audience_assets.destinations.klaviyo.sftp_settings import header_faults
 from audience_assets.destinations.klaviyo.turns import Turns
 from audience_assets.destinations.limits import floor_seconds
 
@@ -71,13 +76,21 @@ class AudienceList:
             clears=self._options.nulls == "clear",
             default_region=connection.default_region,
         )
+        self._files: SftpDelivery | None = None
+        if self._options.route == SFTP or (self._options.route == AUTO and self._settings.has_sftp):
+            self._files = SftpDelivery(self._settings, connection)
+        self._by_file = False
         self._turns = Turns()
         self._jobs: dict[str, ImportJobs] = {}
         self._making_jobs = threading.Lock()
 
     def check(self, list_name: str | None = None) -> Iterator[Finding]:
         """Credentials, revision, scopes and list; see `destinations.klaviyo.doctor`."""
-        return examine_audience_list(self._client, list_name)
+        yield from examine_audience_list(self._client, list_name)
+        if self._files is not None:
+            from audience_assets.destinations.klaviyo.sftp_doctor import examine  # noqa: PLC0415 - see sftp_connection
+
+            yield from examine(self._settings, patience_of(self._settings))
 
     def find_list(self, name: str) -> ListRef | None:
         return self._lists.find(name)
@@ -89,13 +102,35 @@ class AudienceList:
         return self._lists.ensure(name)
 
     def add(self, target: ListRef, members: Sequence[Member]) -> Report:
+        if self._files is not None and self._by_file:
+            return self._files.deliver(target.id, members)
         return self._importing(target).add(members)
 
     def update(self, target: ListRef, members: Sequence[Member]) -> Report:
-        return self._importing(target).update(members)
+        if self._files is None or not self._by_file:
+            return self._importing(target).update(members)
+        # What becomes empty is cleared by calls: what an empty cell does is not known.
+        apart = [member for member in members if self._clears_something(member)]
+        rest = [member for member in members if not self._clears_something(member)]
+        told = self._importing(target).update(apart) if apart else Report()
+        sent = self._files.deliver(target.id, rest)
+        return Report([*told.outcomes, *sent.outcomes], told.calls + sent.calls, sent.delivery)
+
+    def _clears_something(self, member: Member) -> bool:
+        previous = member.previous or {}
+        gone = (name for name in self._mapped.attributes if member.values.get(name) is None)
+        return self._options.nulls == "clear" and any(previous.get(name) is not None for name in gone)
+
+    def flush(self) -> int:
+        return self._files.flush() if self._files is not None else 0
+
+    def discard(self) -> None:
+        if self._files is not None:
+            self._files.discard()
 
     def remove(self, target: ListRef, members: Sequence[Member]) -> Report:
-        return Removing(self._client, self._jobs_of(target), self._turns, target).remove(members)
+        with self._files.removing() if self._files is not None else nullcontext():
+            return Removing(self._client, self._jobs_of(target), self._turns, target).remove(members)
 
     def members(self, target: ListRef) -> Iterator[RemoteMember]:
         for resource in self._client.members(target.id):
@@ -104,7 +139,16 @@ class AudienceList:
             yield RemoteMember(str(resource["id"]), identifiers)
 
     def estimate(self, *, adds: int, updates: int, removes: int) -> list[CallEstimate]:
-        """At most so many calls, if no row is refused and no job takes longer than a few readings of its state."""
+        """At most so many calls, if no row is refused and no job takes longer than a few readings of its state.
+
+        Of a load by file, without the imports that clear attributes.
+        """
+        if self._files is None or not self._by_file:
+            return self._calls(adds, updates, removes)
+        files = self._files.files(adds + updates)
+        return [*([CallEstimate(PUT_FILE, files)] if files else []), *self._calls(0, 0, removes)]
+
+    def _calls(self, adds: int, updates: int, removes: int) -> list[CallEstimate]:
         imports = self._imports(adds) + self._imports(updates)
         calls = {
             # One look at earlier jobs, for every kind of change.
@@ -115,12 +159,23 @@ class AudienceList:
         }
         return [CallEstimate(endpoint, count) for endpoint, count in calls.items() if count]
 
+    def choose_route(self, *, adds: int, updates: int, removes: int) -> list[Route]:
+        """By calls or by file, see `routes`. Taking people off the list is always the API's, and takes as long."""
+        if self._files is None:
+            return []
+        removing = floor_seconds(self._calls(0, 0, removes))
+        by_calls = max(self.import_seconds(adds=adds, updates=updates), removing)
+        by_file = max(self._files.seconds(adds + updates), removing)
+        found = routes(by_calls, by_file, self._settings, self._options, self._mapped)
+        self._by_file = any(each.chosen and each.name == SFTP for each in found)
+        return found
+
     def import_seconds(self, *, adds: int, updates: int) -> float:
         """The shortest time in which Klaviyo's limits let that many people be imported.
 
         Klaviyo's own work on the jobs comes on top; how long it takes is not documented.
         """
-        return floor_seconds(self.estimate(adds=adds, updates=updates, removes=0))
+        return floor_seconds(self._calls(adds, updates, 0))
 
     @property
     def _rows_per_import(self) -> int:
@@ -152,8 +207,18 @@ def _sound(mapped: Mapped) -> Mapped:
     return mapped
 
 
-def _mapping_faults(_: BaseModel | None, __: BaseModel, mapped: Mapped) -> Iterator[MappingFault]:
-    return mapping_faults(mapped)
+def _mapping_faults(settings: BaseModel | None, options: BaseModel, mapped: Mapped) -> Iterator[MappingFault]:
+    named = list(mapping_faults(mapped))
+    yield from named
+    route = _typed(options, AudienceListOptions).route
+    if settings is None or route == API or named:
+        return
+    account = _typed(settings, KlaviyoSettings)
+    if account.has_sftp:
+        yield from header_faults(account, mapped)
+    elif route == SFTP:
+        hint = "give the destination sftp_username, and sftp_private_key or sftp_private_key_file"
+        yield MappingFault((), "the option route is sftp, and there is no way in by SFTP", hint)
 
 
 AUDIENCE_LIST = ServiceSpec(

@@ -122,6 +122,14 @@ class AudienceListOptions(BaseModel):
     nulls: Literal["clear", "keep"] = Field(
         default="clear", description="whether an attribute that we wrote is cleared when it becomes empty"
     )
+    route: Literal["auto", "api", "sftp"] = Field(
+        default="auto",
+        description="how people get into the list: by calls, by files over SFTP, or auto: by files where the "
+        "destination has sftp_username and calls would take longer than sftp_from_minutes",
+    )
+    sftp_from_minutes: float = Field(
+        default=10, ge=0, description="auto: files are taken from so many minutes by calls on, if they are faster"
+    )
 
 
 def account_name(settings: BaseModel) -> str:

@@ -7,8 +7,6 @@ once the file that holds them is in place.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
-from math import ceil
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -16,7 +14,6 @@ from pydantic import BaseModel
 from audience_assets.destinations.base import (
     CallEstimate,
     Connection,
-    Endpoint,
     Finding,
     ListRef,
     Mapped,
@@ -28,21 +25,18 @@ from audience_assets.destinations.base import (
     Report,
     ServiceSpec,
 )
-from audience_assets.destinations.http import Patience
+from audience_assets.destinations.klaviyo import attributes
 from audience_assets.destinations.klaviyo.client import KlaviyoClient
 from audience_assets.destinations.klaviyo.lists import Lists
 from audience_assets.destinations.klaviyo.settings import KlaviyoSettings, SftpImportOptions
+from audience_assets.destinations.klaviyo.sftp_delivery import PUT_FILE, SftpDelivery, patience_of
 from audience_assets.destinations.klaviyo.sftp_lists import ApiList, GivenList, NoList, Target
-from audience_assets.destinations.klaviyo.sftp_parts import Parts, Put
-from audience_assets.destinations.klaviyo.sftp_rows import IDENTIFIERS, Rows
+from audience_assets.destinations.klaviyo.sftp_rows import IDENTIFIERS
+from audience_assets.destinations.klaviyo.sftp_settings import header_faults
 
 Model = TypeVar("Model", bound=BaseModel)
 
 BATCH_SIZES = dict.fromkeys(Operation, 1000)
-# How many files Klaviyo takes in which time is not documented; ours are few.
-PUT_FILE = Endpoint("put_file", ())
-# A row with an address, a number, an id and a few attributes.
-TYPICAL_ROW_BYTES = 200
 
 
 class SftpImport:
@@ -50,37 +44,14 @@ class SftpImport:
 
     def __init__(self, connection: Connection) -> None:
         self._settings = _typed(connection.settings, KlaviyoSettings)
-        self._options = _typed(connection.options, SftpImportOptions)
-        self._connection = connection
-        if not self._settings.has_sftp:
-            raise Misconfigured(
-                "klaviyo.sftp_import needs sftp_username, and sftp_private_key or sftp_private_key_file."
-            )
-        mapped = connection.mapped
-        self._rows = Rows(
-            self._settings,
-            [kind for kind in IDENTIFIERS if kind in mapped.identifiers],
-            list(mapped.attributes),
-            connection.default_region,
-        )
-        self._target = _target(self._settings, self._options, connection)
-
-    @cached_property
-    def _uploader(self) -> Put:
-        from audience_assets.destinations.klaviyo.sftp_upload import Uploader  # noqa: PLC0415 - see sftp_connection
-
-        return Uploader(self._settings, _patience(self._settings))
-
-    @cached_property
-    def _parts(self) -> Parts:
-        name = self._connection.activation or self._connection.list_name
-        return Parts(self._uploader, name, self._settings.sftp_part_bytes, self._connection.now)
+        self._files = SftpDelivery(self._settings, connection)
+        self._target = _target(self._settings, _typed(connection.options, SftpImportOptions), connection)
 
     def check(self, list_name: str | None = None) -> Iterator[Finding]:
         """Connection, host key, private key, folder; see `destinations.klaviyo.sftp_doctor`."""
         from audience_assets.destinations.klaviyo.sftp_doctor import examine  # noqa: PLC0415 - see sftp_connection
 
-        yield from examine(self._settings, _patience(self._settings))
+        yield from examine(self._settings, patience_of(self._settings))
         yield from self._target.check(list_name)
 
     def find_list(self, name: str) -> ListRef | None:
@@ -93,42 +64,27 @@ class SftpImport:
         return self._target.ensure(name)
 
     def add(self, target: ListRef, members: Sequence[Member]) -> Report:
-        list_id = self._target.row_id(target)
-        lines, outcomes = self._rows.encoded(members, list_id)
-        if not lines:
-            return Report(outcomes)
-        delivery, calls = self._parts.gather(self._rows.header(list_id), lines)
-        return Report(outcomes, calls=calls, delivery=delivery)
+        return self._files.deliver(self._target.row_id(target), members)
 
     def update(self, target: ListRef, members: Sequence[Member]) -> Report:
-        """A row makes or changes a profile, whoever it is of."""
         return self.add(target, members)
 
     def remove(self, target: ListRef, members: Sequence[Member]) -> Report:
-        with self._parts.removing():
+        with self._files.removing():
             return self._target.remove(target, members)
 
     def flush(self) -> int:
-        return self._parts.flush()
+        return self._files.flush()
 
     def discard(self) -> None:
-        self._parts.discard()
+        self._files.discard()
 
     def members(self, target: ListRef) -> Iterator[RemoteMember]:
         return self._target.members(target)
 
     def estimate(self, *, adds: int, updates: int, removes: int) -> list[CallEstimate]:
-        files = files_for(adds + updates, self._settings)
+        files = self._files.files(adds + updates)
         return [*([CallEstimate(PUT_FILE, files)] if files else []), *self._target.estimate(removes)]
-
-
-def files_for(rows: int, settings: KlaviyoSettings) -> int:
-    """About how many files so many rows take."""
-    return ceil(rows * TYPICAL_ROW_BYTES / settings.sftp_part_bytes)
-
-
-def _patience(settings: KlaviyoSettings) -> Patience:
-    return Patience(tries=settings.tries, first_wait=settings.first_wait_seconds, timeout=settings.timeout_seconds)
 
 
 def _target(settings: KlaviyoSettings, options: SftpImportOptions, connection: Connection) -> Target:
@@ -152,15 +108,10 @@ def _typed(value: BaseModel, model: type[Model]) -> Model:
 def _mapping_faults(settings: BaseModel | None, _: BaseModel, mapped: Mapped) -> Iterable[MappingFault]:
     if not mapped.identifiers:
         yield MappingFault(("identifiers",), "Klaviyo needs one of email, phone, external_id in every row")
-    if settings is None:
-        return
-    given = _typed(settings, KlaviyoSettings)
-    headers: dict[str, str] = {}
-    for place, names in (("identifiers", mapped.identifiers), ("fields", mapped.attributes)):
-        for name in names:
-            first = headers.setdefault(given.header(name), name)
-            if first != name:
-                yield MappingFault((place, name), f"the columns of {first!r} and {name!r} would have the same header")
+    named = list(attributes.mapping_faults(mapped))
+    yield from named
+    if settings is not None and not named:
+        yield from header_faults(_typed(settings, KlaviyoSettings), mapped)
 
 
 SFTP_IMPORT = ServiceSpec(

@@ -5,9 +5,12 @@ https://developers.klaviyo.com/en/docs/set_up_sftp_data_transfer
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from audience_assets.destinations.base import Mapped, MappingFault
 
 # Klaviyo's sample names `Email`, `PhoneNumber` and `List ID`. The others are spelled alike; no source confirms them.
 # https://github.com/klaviyo-labs/s3-triggered-sftp-ingestion
@@ -21,6 +24,7 @@ HEADERS = {
     "organization": "Organization",
     "title": "Title",
 }
+CONFIRMED = ("email", "phone", "list")
 FINGERPRINT, PUBLIC_KEYS = "SHA256:", ("ssh-", "ecdsa-", "sk-")
 # A file must stay under Klaviyo's 50 MB for uploads in its pages; none is documented for SFTP.
 LARGEST_PART = 50_000_000
@@ -54,6 +58,7 @@ class SftpSettings(BaseModel):
     sftp_part_bytes: int = Field(
         default=48_000_000, ge=1_000, lt=LARGEST_PART, description="a larger file is cut into parts of this size"
     )
+    sftp_bytes_per_second: int = Field(default=2_000_000, ge=1, description="how fast files leave, for estimates")
     sftp_rename: bool = Field(
         default=True,
         description="write under a temporary name and rename once whole. false: under its own name at once, should "
@@ -103,4 +108,26 @@ class SftpSettings(BaseModel):
 
     def header(self, name: str) -> str:
         """How a column is called in a file; attributes we do not know keep their name and become custom properties."""
-        return self.sftp_headers.get(name) or HEADERS.get(name, name)
+        known = self.sftp_headers.get(name) or HEADERS.get(name)
+        if known is not None:
+            return known
+        top, _, rest = name.partition(".")
+        # One of a profile's own, or of a place, spelled as the others are.
+        return {"properties": rest, "location": rest.capitalize()}.get(top, name) if rest else name
+
+
+def unconfirmed_headers(settings: SftpSettings, mapped: Mapped) -> list[str]:
+    """Mapped columns that nobody has said the header of, neither Klaviyo's sample nor `sftp_headers`."""
+    known = {*CONFIRMED, *settings.sftp_headers}
+    own = {*HEADERS, *(name for name in mapped.attributes if name.startswith("location."))}
+    return [name for name in (*mapped.identifiers, *mapped.attributes) if name in own and name not in known]
+
+
+def header_faults(settings: SftpSettings, mapped: Mapped) -> Iterator[MappingFault]:
+    """Two columns of one header."""
+    headers: dict[str, str] = {settings.header("list"): "the list's id"}
+    for place, names in (("identifiers", mapped.identifiers), ("fields", mapped.attributes)):
+        for name in names:
+            first = headers.setdefault(settings.header(name), name)
+            if first != name:
+                yield MappingFault((place, name), f"the columns of {first!r} and {name!r} would have the same header")

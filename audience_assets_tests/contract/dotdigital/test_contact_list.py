@@ -17,6 +17,7 @@ from audience_assets_tests.destinations.dotdigital_world import (
     by_id,
     by_phone,
     dotdigital,
+    flip,
 )
 
 __all__ = ["dotdigital"]
@@ -143,4 +144,25 @@ class TestByPhone(ServiceContract):
 class TestById(ServiceContract):
     @pytest.fixture
     def vendor(self, dotdigital: DotdigitalWorld) -> Vendor:
+        return ById(dotdigital)
+
+
+class TestByEmailOtherwise(ServiceContract):
+    @pytest.fixture
+    def vendor(self, dotdigital: DotdigitalWorld) -> Vendor:
+        flip(dotdigital.switches)
+        return DotdigitalVendor(dotdigital)
+
+
+class TestByPhoneOtherwise(ServiceContract):
+    @pytest.fixture
+    def vendor(self, dotdigital: DotdigitalWorld) -> Vendor:
+        flip(dotdigital.switches)
+        return ByPhone(dotdigital)
+
+
+class TestByIdOtherwise(ServiceContract):
+    @pytest.fixture
+    def vendor(self, dotdigital: DotdigitalWorld) -> Vendor:
+        flip(dotdigital.switches)
         return ById(dotdigital)
