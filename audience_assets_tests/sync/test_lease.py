@@ -109,7 +109,7 @@ def test_the_lease_of_a_process_that_had_this_ones_number_is_no_obstacle(build: 
 
 
 def test_a_heartbeat_that_waits_for_the_database_holds_nobody_up(build: Callable[[str], World]) -> None:
-    """A transaction of the sync has SQLite's write lock, its heartbeat comes, then that transaction prolongs the lease."""
+    """A sync's transaction has SQLite's write lock, its heartbeat comes, then that transaction prolongs the lease."""
     world = build("sqlite")
     world.sync()
     engine, coming = world.runtime.engine, threading.Event()
