@@ -26,7 +26,7 @@ def test_the_key_is_never_shown() -> None:
     assert KEY not in repr(settings)
     assert KEY not in settings.model_dump_json()
     assert KEY not in KLAVIYO.account(settings)
-    assert KLAVIYO.secret_fields == ("api_key",)
+    assert KLAVIYO.secret_fields == ("api_key", "sftp_private_key", "sftp_passphrase")
 
 
 def test_one_key_is_one_account_and_two_keys_can_be() -> None:
