@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -10,6 +10,7 @@ import dagster as dg
 from audience_assets.assets.keys import campaign_key
 from audience_assets.campaigns.control import controls
 from audience_assets.campaigns.meaning import parts
+from audience_assets.campaigns.outlook import Outlook
 from audience_assets.campaigns.refresh import CampaignRun
 from audience_assets.project.campaigns import Campaign
 from audience_assets.runtime import Runtime
@@ -104,17 +105,20 @@ def campaign_check_specs(campaign: Campaign) -> list[dg.AssetCheckSpec]:
     key = campaign_key(campaign.campaign)
     specs = [dg.AssetCheckSpec(NOT_EMPTY, asset=key, description="Somebody is a recipient.")]
     if any(group.control for part in parts(campaign) for group in part.groups):
-        text = "Every control group is large enough for a lift to be told from chance, and not likely to be empty."
+        text = (
+            "Every control group is large enough for a useful lift (`measurement.useful_lift_percent`) to be told from "
+            "chance, and not likely to be empty."
+        )
         specs.append(dg.AssetCheckSpec(CONTROL, asset=key, description=text))
     return specs
 
 
-def campaign_checks(campaign: Campaign, run: CampaignRun) -> Iterator[dg.AssetCheckResult]:
+def campaign_checks(campaign: Campaign, run: CampaignRun, outlook: Sequence[Outlook]) -> Iterator[dg.AssetCheckResult]:
     """Results for every check that the campaign declares."""
     yield dg.AssetCheckResult(check_name=NOT_EMPTY, passed=run.size > 0, metadata={"recipients": run.size})
     found = controls(campaign, run.counts)
     if found:
-        remarks = [remark for each in found for remark in each.remarks]
+        remarks = [remark for its in (found, outlook) for each in its for remark in each.remarks]
         yield dg.AssetCheckResult(
             check_name=CONTROL,
             passed=not remarks,

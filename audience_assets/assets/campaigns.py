@@ -13,6 +13,7 @@ from audience_assets.assets.sources import warehouse_kind
 from audience_assets.assets.statements import SegmentStatement
 from audience_assets.audiences.definition import nodes
 from audience_assets.campaigns.meaning import campaign_hash, conditions, outranking
+from audience_assets.campaigns.outlook import campaign_outlook
 from audience_assets.campaigns.refresh import refresh_campaign
 from audience_assets.project.conditions import SegmentMember
 from audience_assets.project.project import Project
@@ -42,11 +43,13 @@ def build_campaign(project: Project, name: str, statement: SegmentStatement) -> 
         with stopped(f"campaign {name}"):
             runtime = warehouse.runtime
             run = refresh_campaign(runtime.engine, runtime.state, runtime.project, name, runtime.now())
+            with runtime.engine.connect().execution_options(read_only=True) as connection, connection.begin():
+                outlook = campaign_outlook(connection, runtime.state, runtime.project, name, run.as_of)
         context.log.info("%s: %d recipients, %d entered, %d left", name, run.size, run.entered, run.left)
         yield dg.MaterializeResult(
             metadata=campaign_metadata(runtime, run),
             data_version=dg.DataVersion(run.version),
-            check_results=list(campaign_checks(campaign, run)),
+            check_results=list(campaign_checks(campaign, run, outlook)),
         )
 
     assert compute.op.name == step_name(key)  # noqa: S101 - run config and notices name steps by it
