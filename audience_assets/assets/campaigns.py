@@ -4,7 +4,13 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from audience_assets.assets.campaign_reports import campaign_check_specs, campaign_checks, campaign_metadata
+from audience_assets.assets.campaign_reports import (
+    campaign_check_specs,
+    campaign_checks,
+    campaign_metadata,
+    outlook_before_launch,
+    outlook_metadata,
+)
 from audience_assets.assets.campaign_texts import campaign_text
 from audience_assets.assets.failures import stopped
 from audience_assets.assets.keys import campaign_key, segment_key, source_key, step_name
@@ -13,7 +19,6 @@ from audience_assets.assets.sources import warehouse_kind
 from audience_assets.assets.statements import SegmentStatement
 from audience_assets.audiences.definition import nodes
 from audience_assets.campaigns.meaning import campaign_hash, conditions, outranking
-from audience_assets.campaigns.outlook import campaign_outlook
 from audience_assets.campaigns.refresh import refresh_campaign
 from audience_assets.project.conditions import SegmentMember
 from audience_assets.project.project import Project
@@ -43,11 +48,11 @@ def build_campaign(project: Project, name: str, statement: SegmentStatement) -> 
         with stopped(f"campaign {name}"):
             runtime = warehouse.runtime
             run = refresh_campaign(runtime.engine, runtime.state, runtime.project, name, runtime.now())
-            with runtime.engine.connect().execution_options(read_only=True) as connection, connection.begin():
-                outlook = campaign_outlook(connection, runtime.state, runtime.project, name, run.as_of)
+            outlook = outlook_before_launch(runtime, run)
+            metadata = {**campaign_metadata(runtime, run), **outlook_metadata(outlook)}
         context.log.info("%s: %d recipients, %d entered, %d left", name, run.size, run.entered, run.left)
         yield dg.MaterializeResult(
-            metadata=campaign_metadata(runtime, run),
+            metadata=metadata,
             data_version=dg.DataVersion(run.version),
             check_results=list(campaign_checks(campaign, run, outlook)),
         )

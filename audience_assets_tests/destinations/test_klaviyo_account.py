@@ -109,6 +109,28 @@ def test_doctor_names_the_missing_scope(klaviyo: KlaviyoWorld, scope: str, check
     assert scope in found[check][1]
 
 
+@pytest.mark.parametrize(
+    ("scope", "checks"),
+    [
+        ("accounts:read", {"credentials"}),
+        ("lists:read", {"reading lists", "reading import jobs"}),
+        ("profiles:read", {"reading import jobs"}),
+        ("lists:write", {"importing profiles"}),
+        ("profiles:write", {"importing profiles"}),
+    ],
+)
+def test_doctor_of_an_audience_list_names_the_missing_scope(
+    klaviyo: KlaviyoWorld, scope: str, checks: set[str]
+) -> None:
+    """Consent scopes are not asked for: it touches no consent."""
+    needed = {f"{area}:{how}" for area in ("lists", "profiles") for how in ("read", "write")} | {"accounts:read"}
+    klaviyo.sandbox.klaviyo.account("demo", key="pk_less", scopes=needed - {scope})
+    found = {each.check: each for each in klaviyo.audience_list(settings={"api_key": "pk_less"}).check("Group")}
+    assert {name for name, each in found.items() if not each.ok} == checks
+    assert all(scope in found[name].message for name in checks)
+    assert klaviyo.account.jobs == []
+
+
 def test_doctor_stops_at_a_wrong_key_and_sees_another_revision(klaviyo: KlaviyoWorld) -> None:
     assert list(findings(klaviyo, settings={"api_key": "pk_wrong"})) == ["credentials"]
     ok, message = findings(klaviyo, settings={"revision": "2019-01-01"})["revision"]
