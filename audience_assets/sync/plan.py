@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from pydantic import BaseModel
@@ -28,6 +28,7 @@ from audience_assets.project.activations import EffectiveActivation
 from audience_assets.project.models import FieldType
 from audience_assets.project.service_options import only_channel
 from audience_assets.sync.acknowledge import PLANNED
+from audience_assets.sync.control import control_of, without_control
 from audience_assets.sync.desired import (
     CONSTANT_TYPE,
     PHONE,
@@ -179,7 +180,17 @@ class Planner:
         Users without an identifier take a pass of their own to count: `unidentified` is what an earlier sync counted.
         """
         expect_large_joins(connection)
-        desired = self.desired(tables)
+        with without_control(connection, self.desired(tables), self.control) as desired:
+            return self._write(connection, tables, sync, unidentified, desired)
+
+    @property
+    def control(self) -> sa.Select[Any] | None:
+        """Whom a campaign's list must not reach, by key; None of a segment's list."""
+        return control_of(self.runtime.project, self.runtime.state, self.activation.audience)
+
+    def _write(
+        self, connection: Connection, tables: ListTables, sync: str, unidentified: int | None, desired: Desired
+    ) -> PlanCounts:
         before = self.known_sizes(connection, tables)
         source = self._evidence_source(desired) if self.channels else None
         if source:

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from audience_assets.campaigns.refresh import refresh_campaign
 from audience_assets.destinations.base import ListMissing, ListRef
 from audience_assets.forgetting import forget, proofs_of, read_subject
 from audience_assets.project.activations import Guard
+from audience_assets.project.campaigns import Campaign
 from audience_assets.sync import (
     GuardTripped,
     latest_reconciliations,
@@ -86,6 +88,27 @@ def life_of_a_list(folder: Path, engine: sa.Engine) -> None:
     open_rejections(world.runtime, "vips")
     rejected_rows(world.runtime, "vips", 10)
     _forgotten(world)
+
+
+def life_of_a_treatment(folder: Path, engine: sa.Engine) -> None:
+    """A campaign's list, with people who share an address with somebody in control."""
+    world = make_world(folder, engine)
+    runtime, project = world.runtime, world.runtime.project
+    groups = [
+        {"name": "control", "percent": "50", "control": "true"},
+        {"name": "Socks", "percent": "50", "destinations": ["plain"]},
+    ]
+    spring = Campaign.model_validate({"campaign": "spring", "include": ["vips"], "remaining": {"groups": groups}})
+    listed = project.effective["vips"].model_copy(update={"audience": "spring.remaining.socks"})
+    runtime.project = replace(project, campaigns={"spring": spring}, effective={"vips": listed})
+    world.set_people({key: (f"p{key // 2}@example.com", "paris", key) for key in range(1, 41)}, ())
+    refresh_campaign(engine, runtime.state, runtime.project, "spring", NOON)
+    report = world.sync()
+    planner = Planner(runtime, "vips", NOON)
+    with engine.connect() as connection:
+        reach = measure_reach(connection, planner, planner.unplanned())
+    assert 0 < reach.rows == report.members_after < reach.customers == 20
+    assert reach.shrink["the email of somebody in control"] > 0
 
 
 def _consent_again(world: World) -> None:
