@@ -13,7 +13,7 @@ from audience_assets.campaigns.order import segments_before
 from audience_assets.campaigns.outlook import campaign_outlook
 from audience_assets.campaigns.refresh import CampaignRun, rehearsed
 from audience_assets.cli.campaign.files import write_records
-from audience_assets.cli.campaign.showing import funnel, groups_table, lists_of, outlook_table, plain_run, reach_table
+from audience_assets.cli.campaign.showing import funnel, groups_table, outlook_table, plain_run, reach_table
 from audience_assets.cli.declare import declare
 from audience_assets.cli.names import known
 from audience_assets.cli.refreshing import refresh
@@ -50,7 +50,7 @@ def command(session: Session, campaign: str, out: Path | None, records: int) -> 
         reached: dict[str, Reach] = {}
         files: list[Path] = []
         with rehearsed(runtime.engine, runtime.state, project, campaign, as_of) as (connection, run):
-            for each in lists_of(project, campaign):
+            for each in project.lists_of(campaign):
                 planner = Planner(runtime, each.name, as_of)
                 desired = planner.unplanned()
                 reached[each.name] = measure_reach(connection, planner, desired)

@@ -56,7 +56,7 @@ Model = TypeVar("Model", bound=BaseModel)
 # Klaviyo takes 10,000 in an import; sixteen batches of so many would not fit in memory.
 BATCH_SIZES = {Operation.ADD: 2000, Operation.UPDATE: 2000, Operation.REMOVE: CAPS.remove}
 # Readings of job states in an estimate: for each job, as those at work at the same time share them, and at least.
-POLLS, FEWEST_POLLS = 2, 10
+POLLS, FEWEST_POLLS = 2, 5
 # What a row takes in an import, roughly: to estimate how many fit in five megabytes.
 ROW_BYTES = 120
 ATTRIBUTE_BYTES = 60
