@@ -223,7 +223,10 @@ def life_of_a_number(folder: Path, engine: sa.Engine) -> None:
         shop.users({1: {"email": "bob@example.com", "phone": "2025550101"}})
         shop.settle()
         shop.event(2, "unsubscribed", shop.now.replace(tzinfo=None), "sms")
-        both = {1: {"email": "bob@example.com", "phone": "2025550101"}, 2: {"email": None, "phone": "+12025550101"}}
+        both: dict[int, dict[str, str | None]] = {
+            1: {"email": "bob@example.com", "phone": "2025550101"},
+            2: {"email": None, "phone": "+12025550101"},
+        }
         shop.users(both, audience=())
         shop.settle()
         shop.users(both, audience=(1,))
