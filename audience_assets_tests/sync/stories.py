@@ -222,4 +222,13 @@ def life_of_a_number(folder: Path, engine: sa.Engine) -> None:
         shop.account.add_profiles([{"email": "bob@example.com"}])
         shop.users({1: {"email": "bob@example.com", "phone": "2025550101"}})
         shop.settle()
+        shop.event(2, "unsubscribed", shop.now.replace(tzinfo=None), "sms")
+        both: dict[int, dict[str, str | None]] = {
+            1: {"email": "bob@example.com", "phone": "2025550101"},
+            2: {"email": None, "phone": "+12025550101"},
+        }
+        shop.users(both, audience=())
+        shop.settle()
+        shop.users(both, audience=(1,))
+        shop.settle()
         assert len(shop.ledger()) == 1
