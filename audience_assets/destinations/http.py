@@ -227,7 +227,8 @@ class HttpClient:
         else:
             return Answer(response.status_code, response.headers, response.content)
         # Raised outside the handler: the library's error holds the URL and would be kept as the context.
-        message = f"{self._dialect.vendor} could not be reached for {endpoint.name!r} ({kind})."
+        where = urlsplit(request.url or "").netloc.rpartition("@")[2]
+        message = f"{self._dialect.vendor} could not be reached at {where} for {endpoint.name!r} ({kind})."
         raise Unavailable(message) if sent else _NotSent(message)
 
     def _session(self) -> requests.Session:

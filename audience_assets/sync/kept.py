@@ -115,14 +115,18 @@ def renamed(name: str, activation: EffectiveActivation) -> str | None:
     )
 
 
-def list_notes(runtime: Runtime) -> list[ListNote]:
-    """What the project and the kept lists disagree about. Nothing where our tables are not there, or not yet as now."""
+def present_lists(runtime: Runtime) -> dict[str, KeptList]:
+    """Activation -> its list, with nothing made. None where our tables are not there, or not yet as now."""
     registry = runtime.state.destination_list
     with runtime.engine.connect().execution_options(read_only=True) as connection, connection.begin():
         found = sa.inspect(connection).get_multi_columns(schema=registry.schema, filter_names=[registry.name])
         present = {column["name"] for columns in found.values() for column in columns}
-        kept = kept_lists(connection, runtime.state) if present.issuperset(registry.columns.keys()) else {}
-    return list(_notes(kept, runtime.project.effective))
+        return kept_lists(connection, runtime.state) if present.issuperset(registry.columns.keys()) else {}
+
+
+def list_notes(runtime: Runtime) -> list[ListNote]:
+    """What the project and the kept lists disagree about."""
+    return list(_notes(present_lists(runtime), runtime.project.effective))
 
 
 def _notes(kept: dict[str, KeptList], declared: dict[str, EffectiveActivation]) -> Iterator[ListNote]:

@@ -5,16 +5,18 @@ Counted in one pass over the audience with its mapped columns, so it can be told
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from audience_assets.sync.control import without_control
 from audience_assets.sync.desired import BLANKS, Desired
+from audience_assets.sync.diff import ABSENT, IN_LIST, REJECTED, UNSURE
 from audience_assets.sync.plan import Planner
-from audience_assets.sync.report import SyncReport
+from audience_assets.sync.report import RejectionCount
 from audience_assets.warehouse.functions import Stripped
 
 
@@ -34,15 +36,33 @@ class Reach:
     def lost(self) -> int:
         return sum(self.shrink.values())
 
-    def with_vendor(self, report: SyncReport) -> Reach:
-        """After a delivery: what the vendor did not take is shrink as well, and the rows are the list's members."""
-        refused = {f"refused: {each.reason}": each.rows for each in report.rejections if each.channel is None}
-        unknown = {"unknown to the vendor": report.absent} if report.absent else {}
-        return Reach(self.customers, report.members_after, self.expansion, {**self.shrink, **unknown, **refused})
+    def with_vendor(self, sizes: Mapping[str, int], refusals: Sequence[RejectionCount]) -> Reach:
+        """After a delivery: whom the vendor did not take is shrink as well, and the rows are the list's members.
+
+        `sizes` are the ledger's rows by status, `refusals` the open rejections.
+        """
+        words = ", ".join(dict.fromkeys(each.reason for each in refusals))
+        lost = {
+            "unknown to the vendor": sizes.get(ABSENT, 0),
+            f"refused: {words or 'for no known reason'}": sizes.get(REJECTED, 0) + sizes.get(UNSURE, 0),
+        }
+        rows = sum(sizes.get(status, 0) for status in IN_LIST)
+        return Reach(
+            self.customers, rows, self.expansion, {**self.shrink, **{why: each for why, each in lost.items() if each}}
+        )
 
 
 def measure_reach(connection: Connection, planner: Planner, desired: Desired) -> Reach:
     """Count the customers of a list's audience whom it can hold. A mapped text of blanks alone is missing."""
+    everybody = connection.scalar(sa.select(sa.func.count()).select_from(desired.members)) or 0
+    with without_control(connection, desired, planner.control) as kept:
+        found = _measure(connection, planner, kept)
+    barred = everybody - found.customers
+    why = f"the {' or '.join(desired.identifier_kinds)} of somebody in control"
+    return replace(found, customers=everybody, shrink={**found.shrink, **({why: barred} if barred else {})})
+
+
+def _measure(connection: Connection, planner: Planner, desired: Desired) -> Reach:
     required = _required(planner, desired)
     known = desired.has_identifier()
     lacking = [sa.func.sum(sa.case((known & blank, 1), else_=0)) for blank in required.values()]

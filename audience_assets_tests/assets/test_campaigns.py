@@ -101,6 +101,22 @@ def test_a_destination_that_fails_does_not_undo_another_and_nobody_in_control_is
     assert evaluated["campaign/spring:not_empty"] and not evaluated["campaign/spring:control"]
 
 
+def test_a_delivery_tells_how_many_customers_became_rows_and_why_others_did_not(campaign: Shop) -> None:
+    campaign.change([12, 13], email="  ")
+    campaign.change([14], email=address(15))
+    campaign.change([16], email="no address")
+    campaign.materialize("campaign/spring", "klaviyo/spring__remaining__shirts__klaviyo")
+    numbers = campaign.numbers("klaviyo/spring__remaining__shirts__klaviyo")
+    assert (numbers["customers"], numbers["rows"], numbers["shrink"], numbers["expansion"]) == (9, 5, 4, 0)
+    table = campaign.newest("klaviyo/spring__remaining__shirts__klaviyo").metadata["shrink_by_reason"]
+    assert isinstance(table, dg.TableMetadataValue)
+    assert {row.data["why"]: row.data["customers"] for row in table.records} == {
+        "no email": 2,
+        "the same email as another": 1,
+        "refused: invalid_email": 1,
+    }
+
+
 def test_metadata_tell_sizes_and_groups_and_nobody(campaign: Shop) -> None:
     campaign.materialize("campaign/spring")
     numbers = campaign.numbers("campaign/spring")

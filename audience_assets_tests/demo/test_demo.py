@@ -85,13 +85,31 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
 def test_every_list_holds_what_its_ledger_says(played: Played) -> None:
     with Runtime.open(played.project) as runtime:
         syncs = latest_syncs(runtime)
-    assert set(syncs) == set(LISTS)
-    for activation, sync in syncs.items():
+    assert {name for name in syncs if not name.startswith("win_back_gifts__")} == set(LISTS)
+    for activation, sync in ((name, syncs[name]) for name in LISTS):
         assert sync["state"] in ("delivered", "unchanged")
         # Who unsubscribed from the one list by themselves that day is a member to us, and to Dotdigital no more.
         by_themselves = len(played.dotdigital.tired) if activation == "best_customers" else 0
         held = played.size_at_vendor(activation) + by_themselves
         assert sync["report"]["members_after"] == held > 0, activation
+
+
+def test_a_campaigns_lists_hold_its_treatments_and_nobody_in_control(played: Played) -> None:
+    with Runtime.open(played.project) as runtime, runtime.engine.connect() as connection:
+        table = runtime.state.recipient("win_back_gifts", "integer")
+        people = sa.table("merged_customers", sa.column("customer_id"), sa.column("email"))
+        query = sa.select(table.c.group_name, people.c.email)
+        rows = connection.execute(query.join(people, people.c.customer_id == table.c.user_key)).all()
+    addresses = {group: {normal_email(row.email) for row in rows if row.group_name == group} for group, _ in rows}
+    account = played.klaviyo.account
+    account.finish_jobs()
+    lists = [each for each in account.lists if each.name.startswith("Win-back gifts_")]
+    assert {each.name for each in lists} == {
+        "Win-back gifts_Socks", "Win-back gifts_France_Voucher", "Win-back gifts_Elsewhere_Voucher",
+    }  # fmt: skip
+    listed = {normal_email(profile.email or "") for each in lists for profile in account.members(each.id)}
+    assert addresses["control"] and listed
+    assert not listed & (addresses["control"] - addresses["Socks"] - addresses["Voucher"])
 
 
 def test_an_audience_list_carries_attributes_of_another_model(played: Played) -> None:

@@ -156,8 +156,9 @@ def test_neither_key_nor_address_reaches_logs_and_errors(
         while error is not None:
             texts.append(repr(error))
             error = error.__context__
-    with pytest.raises(Unavailable):
-        look_up(client(klaviyo, base_url=f"http://127.0.0.1:{_closed_port()}"))
+    closed = f"127.0.0.1:{_closed_port()}"
+    with pytest.raises(Unavailable, match=f"could not be reached at {closed} for"):
+        look_up(client(klaviyo, base_url=f"http://{closed}"))
     heard = "\n".join([*texts, *(record.getMessage() for record in caplog.records)])
     assert "Try 2 of 4" in heard
     for secret in (KEY, ADDRESS, "secret.person", "filter="):

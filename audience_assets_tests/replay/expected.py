@@ -21,7 +21,7 @@ def paid_lines(retail: Retail) -> pd.DataFrame:
     sale = lines["customer_id"].notna() & ~cancelled & (lines["quantity"] > 0) & (lines["unit_price"] > 0)
     sales = lines[sale]
     thousandths = (sales["unit_price"] * 1000).round().astype("int64") * sales["quantity"]
-    return sales[["customer_id", "invoice_no", "invoiced_at", "day"]].assign(thousandths=thousandths)
+    return sales[["customer_id", "invoice_no", "invoiced_at", "quantity", "day"]].assign(thousandths=thousandths)
 
 
 def audiences(paid: pd.DataFrame, retail: Retail, day: int) -> Audiences:

@@ -143,6 +143,7 @@ def open_replay(
 ) -> Iterator[Replay]:
     """A project folder in `root` over the empty warehouse at `url`, and vendors; the environment leads to them."""
     with open_vendors(retail, services) as vendors:
+        folder.make_warehouse(url)
         environment = {folder.URL: url, **folder.environment(vendors)}
         project = folder.write_project(root, vendors)
         with (

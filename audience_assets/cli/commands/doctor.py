@@ -13,13 +13,15 @@ from sqlalchemy.exc import DBAPIError
 from audience_assets.audiences.catalogue import Catalogue
 from audience_assets.cli.codes import Code
 from audience_assets.cli.declare import declare
-from audience_assets.cli.failures import message_of
+from audience_assets.cli.failures import message_about, message_of
 from audience_assets.cli.names import known
 from audience_assets.cli.session import Session
+from audience_assets.destinations.base import ListMissing, ListService
 from audience_assets.errors import AudienceError
 from audience_assets.project.cautions import find_cautions
 from audience_assets.runtime import Runtime
 from audience_assets.sync import list_notes
+from audience_assets.sync.kept import KeptList, present_lists
 
 # Somebody waits, and an outage is an answer, too.
 HURRY = {"tries": 2, "timeout_seconds": 15}
@@ -65,8 +67,9 @@ def _results(runtime: Runtime, activations: list[str]) -> Iterator[Result]:
     for name in runtime.project.models:
         yield _model(runtime, catalogue, name)
     refused: dict[tuple[str, str], str] = {}
+    kept = present_lists(runtime)
     for name in activations:
-        yield from _activation(runtime, name, refused)
+        yield from _activation(runtime, name, kept.get(name), refused)
     for caution in find_cautions(runtime.project, runtime.destinations):
         if set(caution.activations) & set(activations):
             yield Result("lists", caution.check, True, caution.message, warning=True)
@@ -86,24 +89,44 @@ def _model(runtime: Runtime, catalogue: Catalogue, name: str) -> Result:
     return Result(name, "table", True, f"{runtime.project.models[name].table} has its {len(table.columns)} columns")
 
 
-def _activation(runtime: Runtime, name: str, refused: dict[tuple[str, str], str]) -> Iterator[Result]:
-    """What its service finds. `refused` holds an activation for each service of a destination that let nobody in."""
+def _activation(
+    runtime: Runtime, name: str, kept: KeptList | None, refused: dict[tuple[str, str], str]
+) -> Iterator[Result]:
+    """What its service finds. `kept` is the list it has been delivered to.
+
+    `refused` holds an activation for each service of a destination that let nobody in.
+    """
     effective = runtime.project.effective[name]
     entrance = (effective.destination, effective.service)
     if entrance in refused:
         message = f"not tried: {effective.destination} failed for {refused[entrance]} already"
         yield Result(name, "connection", False, message)
         return
-    results = list(_findings(runtime, name))
+    results = list(_findings(runtime, name, kept if kept and kept.is_for(effective) else None))
     if len(results) == 1 and not results[0].ok:
         refused[entrance] = name
     yield from results
 
 
-def _findings(runtime: Runtime, name: str) -> Iterator[Result]:
+def _findings(runtime: Runtime, name: str, kept: KeptList | None) -> Iterator[Result]:
     try:
-        list_name = runtime.project.effective[name].list_name
-        for finding in runtime.service(name, at_most=HURRY).check(list_name):
+        service = runtime.service(name, at_most=HURRY)
+        sound = True
+        # A list that was delivered to is known by its id: one of its name may be another, or none.
+        for finding in service.check(None if kept else runtime.project.effective[name].list_name):
+            sound = sound and finding.ok
             yield Result(name, finding.check, finding.ok, finding.message)
+        if kept and sound:
+            yield _kept_list(service, name, kept)
     except AudienceError as error:
         yield Result(name, "connection", False, message_of(error))
+
+
+def _kept_list(service: ListService, name: str, kept: KeptList) -> Result:
+    try:
+        found = service.get_list(kept.vendor_list_id)
+    except ListMissing as error:
+        told = message_about(name, error).removeprefix(f"{name}: ")
+        return Result(name, "list", False, f"{kept.name!r} ({kept.vendor_list_id}): {told}")
+    facts = "".join(f"; {fact}: {value}" for fact, value in found.facts.items() if fact != "adopted")
+    return Result(name, "list", True, f"list {found.name!r} ({found.id}) exists, and we deliver to it{facts}")
