@@ -22,7 +22,7 @@ from audience_assets.project.fields import Fields
 from audience_assets.project.load import load_project, resolve_env, resolve_settings
 from audience_assets.project.places import Place
 from audience_assets.project.project import Project
-from audience_assets.warehouse.engine import open_warehouse
+from audience_assets.warehouse.engine import expect_file, open_warehouse
 from audience_assets.warehouse.slots import open_slot_log
 from audience_assets.warehouse.state import State
 
@@ -58,6 +58,8 @@ class Runtime:
         project = load_project(root, destinations=destinations)
         settings = project.settings.warehouse
         engine = open_warehouse(url or resolve_env(settings.url), root=project.root)
+        if url is None:
+            expect_file(engine)
         state = State(engine, settings.state_schema)
         if create:
             state.create()

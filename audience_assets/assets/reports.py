@@ -36,6 +36,8 @@ def delivery_metadata(report: SyncReport) -> dict[str, Any]:
         "state": report.state,
         "sync": report.sync,
     }
+    if report.overruled:
+        metadata["approved_although"] = "; ".join(report.overruled)
     if report.rejections:
         metadata["rejections"] = dg.MetadataValue.table(_rejection_rows(report), schema=_REJECTIONS)
     if report.list_url:

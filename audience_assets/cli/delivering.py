@@ -67,6 +67,8 @@ def summary(report: SyncReport) -> Iterator[str | Table]:
         f"{report.retry:,} to retry; {report.members_after:,} members in {report.list_name!r}\n"
         f"  {plural(report.calls, 'call')}{way} in {duration(report.seconds)}; at best {duration(report.floor_seconds)}"
     )
+    if report.overruled:
+        yield f"  approved although: {'; '.join(report.overruled)}"
     if report.rejections:
         cells = [(r.reason, r.channel or "all", r.operation, f"{r.rows:,}", r.detail or "") for r in report.rejections]
         yield table(None, ("reason", "channel", "while", "rows", "example"), cells, numbers="rows")

@@ -346,6 +346,7 @@ class _Run:
             seconds=round(time.monotonic() - self.clock, 3),
             started_at=self.started,
             rejections=rejections,
+            overruled=plan.violations,
             recovered=recovered,
         )
 

@@ -93,6 +93,7 @@ class SyncReport:
     list_facts: Mapping[str, str] = field(default_factory=dict)
     route: str | None = None  # the way it was delivered, where the service has several
     kept: int = 0  # left the audience, but nothing can take them off the list
+    overruled: list[str] = field(default_factory=list)  # what guards said of a plan that was approved
     recovered: int = 0  # members whose fate an interrupted sync had left open
 
     def as_dict(self) -> dict[str, Any]:

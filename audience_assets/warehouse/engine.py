@@ -48,6 +48,20 @@ def open_warehouse(url: str, *, root: Path | None = None) -> Engine:
     return engine
 
 
+def expect_file(engine: Engine) -> None:
+    """An embedded warehouse has to be there: SQLite and DuckDB would make an empty one at a mistyped path.
+
+    Raises WarehouseError with the path.
+    """
+    path = engine.url.database
+    if engine.dialect.name not in ("sqlite", "duckdb") or not path or path == ":memory:" or path.startswith("file:"):
+        return
+    if not Path(path).is_file():
+        near = sorted(Path(path).parent.glob(f"*{Path(path).suffix}"))
+        hint = f" Beside it there is {near[0].name}." if near else ""
+        raise WarehouseError(f"There is no {engine.dialect.name} warehouse at {path}: mend `warehouse.url`.{hint}")
+
+
 def _install_hint(name: str) -> str:
     return "pip install 'audience-assets[duckdb]'" if "duckdb" in name else "install its SQLAlchemy dialect with pip"
 

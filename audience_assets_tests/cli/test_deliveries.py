@@ -114,8 +114,16 @@ def test_a_guard_stops_with_its_own_code_and_an_approval_goes_through(run: Run, 
     fingerprint = answer(plan)["fingerprint"]
     assert fingerprint in stopped.stderr
     assert run("sync", "newsletter", "--approve", "0" * 16).exit_code == 3
-    assert run("sync", "newsletter", "--approve", fingerprint).exit_code == 0
+    approved = run("sync", "newsletter", "--approve", fingerprint)
+    assert approved.exit_code == 0
+    assert "approved although: " in approved.stdout and "max_removed_percent" in approved.stdout
     assert not members(vendor) & before
+
+
+def test_an_approval_that_nothing_needed_is_said(run: Run, vendor: Vendor) -> None:
+    result = run("sync", "newsletter", "--approve", "0" * 16)
+    assert result.exit_code == 0
+    assert "no guard stopped this plan, so there was nothing to approve" in result.stdout
 
 
 def test_without_refresh_the_last_computed_members_are_delivered(run: Run, vendor: Vendor, project: Path) -> None:
@@ -149,6 +157,25 @@ def test_one_failing_list_does_not_keep_the_others(run: Run, vendor: Vendor, pro
     assert result.exit_code == 3
     states = {each["activation"]: each["state"] for each in answer(result)}
     assert states == {"newsletter": "delivered", "vips": "stopped"}
+
+
+def test_a_segment_that_fails_does_not_keep_other_lists(run: Run, vendor: Vendor, project: Path) -> None:
+    with closing(sqlite3.connect(project / "warehouse.sqlite")) as warehouse:
+        warehouse.execute("ALTER TABLE orders RENAME TO orders_elsewhere")
+    result = run("sync", "--all", "--json")
+    assert result.exit_code == 1
+    told = {each["activation"]: each for each in answer(result)}
+    assert told["newsletter"]["state"] == "delivered"
+    assert told["vips"]["state"] == "stopped"
+    assert "orders" in told["vips"]["error"]
+
+
+def test_a_mistyped_path_makes_no_warehouse(run: Run, project: Path) -> None:
+    replace(project / "project.yaml", "warehouse.sqlite", "warehouze.sqlite")
+    result = run("insights", "vips")
+    assert result.exit_code == 1
+    assert "There is no sqlite warehouse at" in result.stderr and "warehouse.sqlite" in result.stderr
+    assert not (project / "warehouze.sqlite").exists()
 
 
 def test_a_wrong_key_fails_with_a_message_that_does_not_show_it(

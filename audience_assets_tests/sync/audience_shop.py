@@ -112,6 +112,7 @@ class AudienceShop:
         text = DESTINATIONS.format(url=self.sandbox.url) + self.defaults
         (self.root / "destinations.yaml").write_text(text)
         (self.root / "activations/vips.yaml").write_text(ACTIVATION.format(more=self.more))
+        (self.root / "warehouse.db").touch()
         self.runtime = Runtime.open(self.root)
 
     def people(self, *rows: Mapping[str, Any]) -> None:

@@ -82,6 +82,7 @@ class DotdigitalShop:
         (self.root / "project.yaml").write_text(PROJECT)
         (self.root / "segments/vips.yaml").write_text(SEGMENT)
         (self.root / "destinations.yaml").write_text(DESTINATIONS.format(url=self.sandbox.url_of("dotdigital")))
+        (self.root / "warehouse.db").touch()
         self.runtime = self.choose()
         METADATA.create_all(self.runtime.engine)
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import click
+from sqlalchemy.exc import DBAPIError
 
 from audience_assets.cli.campaign.showing import lists_of
 from audience_assets.cli.codes import Code, worst
@@ -13,7 +14,7 @@ from audience_assets.cli.declare import declare
 from audience_assets.cli.delivering import Delivery, summary
 from audience_assets.cli.failures import code_of, message_about, tell
 from audience_assets.cli.names import known
-from audience_assets.cli.refreshing import refresh
+from audience_assets.cli.refreshing import refresh_each
 from audience_assets.cli.session import Session
 from audience_assets.destinations.base import DestinationError
 from audience_assets.errors import AudienceError
@@ -53,9 +54,13 @@ def command(
         declared = runtime.project.effective
         chosen = _chosen(runtime.project, activations, campaign)
         as_of = session.now
-        if fresh:
-            refresh(session, runtime, (declared[name].audience for name in chosen), as_of)
-        results = [_deliver(session, runtime, name, as_of, approve, recreate) for name in chosen]
+        failed = refresh_each(session, runtime, (declared[name].audience for name in chosen), as_of) if fresh else {}
+        results = [
+            _stopped(name, failed[declared[name].audience])
+            if declared[name].audience in failed
+            else _deliver(session, runtime, name, as_of, approve, recreate)
+            for name in chosen
+        ]
     if session.as_json:
         session.answer([result for _, result in results])
     return worst([code for code, _ in results])
@@ -81,11 +86,18 @@ def _deliver(
         tell(error, message)
         return Code.FAILED, {"activation": name, "state": "failed", "error": message}
     except AudienceError as error:
-        message = message_about(name, error)
-        tell(error, message)
-        return code_of(error), {"activation": name, "state": "stopped", "error": message}
+        return _stopped(name, error)
     session.say(*summary(report))
+    if approve and not report.overruled:
+        session.say("  no guard stopped this plan, so there was nothing to approve")
     return _code(report), report.as_dict()
+
+
+def _stopped(name: str, error: AudienceError | DBAPIError) -> tuple[Code, dict[str, Any]]:
+    """A list that was not begun: its audience could not be computed, or a guard stopped it."""
+    message = message_about(name, error)
+    tell(error, message)
+    return code_of(error), {"activation": name, "state": "stopped", "error": message}
 
 
 def _code(report: SyncReport) -> Code:
