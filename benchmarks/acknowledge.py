@@ -24,7 +24,8 @@ from audience_assets.sync.acknowledge import DONE, Journal
 from audience_assets.sync.lease import Lease, hold_lease
 from audience_assets.sync.members import BatchRef, MemberRows
 from audience_assets.sync.recovery import journal_of, merge_answers
-from benchmarks.plan import BATCH, Bench, empty_warehouse
+from benchmarks.plan import BATCH, Bench
+from benchmarks.warehouses import empty_warehouse
 
 SYNC = "bench"
 WAREHOUSES = ("sqlite", "duckdb", "postgresql")

@@ -16,8 +16,7 @@ import argparse
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,12 +30,11 @@ from audience_assets.project.project import Project
 from audience_assets.runtime import Runtime
 from audience_assets.sync.plan import Planner
 from audience_assets.warehouse.column_types import UtcDateTime
-from audience_assets.warehouse.engine import open_warehouse
 from audience_assets.warehouse.state import ListTables, State
-from audience_assets_tests.conftest import fresh_postgres, own_postgres
 from audience_assets_tests.sync.vendor import plain_destination
 from audience_assets_tests.sync.world import OPEN_GUARD, make_project
 from benchmarks.meter import Cost, measured
+from benchmarks.warehouses import empty_warehouse, numbers_to
 
 ATTRIBUTES = [f"a{number}" for number in range(8)]
 CASES = ("first sync", "1 % churn", "no change")
@@ -76,7 +74,7 @@ class Bench:
     def load(self) -> None:
         """Users 1..n with 1 % more for later entrants; the first n are in the segment."""
         total = self.members + self.members // 100
-        numbers = self._numbers(total)
+        numbers = numbers_to(total, self.engine)
         n = sa.cast(numbers.c.n, sa.BigInteger)
         text = sa.cast(n, sa.String)
         values = [sa.literal("v").concat(sa.cast((n * (place + 3)) % 9973, sa.String)) for place in range(8)]
@@ -89,15 +87,6 @@ class Bench:
             )
             self._set_segment(connection, 1, self.members)
         self._analyze("users", self.segment.fullname)
-
-    def _numbers(self, total: int) -> sa.Subquery | sa.CTE:
-        series = sa.func.generate_series(1, total)
-        if self.engine.dialect.name == "postgresql":
-            return sa.select(series.label("n")).subquery("numbers")
-        if self.engine.dialect.name == "duckdb":
-            return sa.select(sa.func.unnest(series).label("n")).subquery("numbers")
-        first = sa.select(sa.literal(1).label("n")).cte("numbers", recursive=True)
-        return first.union_all(sa.select(first.c.n + 1).where(first.c.n < total))
 
     def _set_segment(self, connection: Connection, first: int, last: int) -> None:
         connection.execute(self.segment.delete())
@@ -226,19 +215,6 @@ def pandas_diff(bench: Bench) -> tuple[Cost, int]:
             differs |= both[name].ne(both[f"{name}_held"]) & (both["_merge"] == "both")
         changes = int(differs.sum())
     return cost, changes
-
-
-@contextmanager
-def empty_warehouse(kind: str, folder: Path) -> Iterator[Engine]:
-    """A new warehouse; Postgres comes from a wheel and is stopped again."""
-    with ExitStack() as stack:
-        if kind == "postgresql":
-            url = stack.enter_context(fresh_postgres(stack.enter_context(own_postgres())))
-        else:
-            url = f"{kind}:///{folder / 'bench.db'}"
-        engine = open_warehouse(url)
-        stack.callback(engine.dispose)
-        yield engine
 
 
 def run(kind: str, members: int, *, rounds: int, with_pandas: bool) -> None:

@@ -49,10 +49,10 @@ def build_definitions(
     statements = Statements(project)
     segments = [build_segment(project, each, statements.of(name)) for name, each in project.segments.items()]
     campaigns = [build_campaign(project, name, statements.of_campaign(name)) for name in project.campaigns]
-    results = build_campaign_results(project)
+    measured = [*build_insights(project), *build_campaign_results(project)]
     lists = [build_list(statements, each, days, retries) for each in project.effective.values()]
     return dg.Definitions(
-        assets=[*build_sources(project), *segments, *build_insights(project), *campaigns, *results, *lists],
+        assets=[*build_sources(project), *segments, *campaigns, *measured, *lists],
         jobs=build_reconciliations(project),
         resources=build_resources(project),
         schedules=[
@@ -63,7 +63,7 @@ def build_definitions(
         ],
         sensors=[
             *_data_sensors(project, [_made(each) for each in segments], [_made(each) for each in lists], days),
-            failure_sensor(project, _told_of(project), notifiers),
+            failure_sensor(project, [*_told_of(project), *(each.key for each in measured)], notifiers),
         ],
         executor=dg.in_process_executor,
         loggers={"console": console},

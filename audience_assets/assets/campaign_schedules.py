@@ -20,15 +20,10 @@ from audience_assets.project.project import Project
 def build_campaign_schedules(project: Project, days: SyncDays) -> list[dg.ScheduleDefinition]:
     """One schedule for each campaign that has a first day; the others are delivered by hand."""
     return [
-        _schedule(project, campaign, lists_of(project, name), days)
+        _schedule(project, campaign, project.lists_of(name), days)
         for name, campaign in project.campaigns.items()
         if campaign.schedule.start is not None
     ]
-
-
-def lists_of(project: Project, campaign: str) -> list[EffectiveActivation]:
-    """The lists of a campaign's treatment groups."""
-    return [each for each in project.effective.values() if project.audience(each.audience).campaign == campaign]
 
 
 def not_due(schedule: CampaignSchedule, at: datetime) -> str | None:

@@ -4,7 +4,13 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from audience_assets.assets.campaign_reports import campaign_check_specs, campaign_checks, campaign_metadata
+from audience_assets.assets.campaign_reports import (
+    campaign_check_specs,
+    campaign_checks,
+    campaign_metadata,
+    outlook_before_launch,
+    outlook_metadata,
+)
 from audience_assets.assets.campaign_texts import campaign_text
 from audience_assets.assets.failures import stopped
 from audience_assets.assets.keys import campaign_key, segment_key, source_key, step_name
@@ -42,11 +48,13 @@ def build_campaign(project: Project, name: str, statement: SegmentStatement) -> 
         with stopped(f"campaign {name}"):
             runtime = warehouse.runtime
             run = refresh_campaign(runtime.engine, runtime.state, runtime.project, name, runtime.now())
+            outlook = outlook_before_launch(runtime, run)
+            metadata = {**campaign_metadata(runtime, run), **outlook_metadata(outlook)}
         context.log.info("%s: %d recipients, %d entered, %d left", name, run.size, run.entered, run.left)
         yield dg.MaterializeResult(
-            metadata=campaign_metadata(runtime, run),
+            metadata=metadata,
             data_version=dg.DataVersion(run.version),
-            check_results=list(campaign_checks(campaign, run)),
+            check_results=list(campaign_checks(campaign, run, outlook)),
         )
 
     assert compute.op.name == step_name(key)  # noqa: S101 - run config and notices name steps by it

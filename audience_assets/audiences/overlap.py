@@ -87,7 +87,7 @@ def _statement(members: Sequence[sa.Table]) -> sa.Select[tuple[int, int]]:
     """which, users: whoever is in the segments 0 and 2 has 1 + 4. A user is in a segment once, so bits never add up."""
     bits = sa.union_all(
         *(
-            sa.select(table.c.user_key, sa.literal(2**number, sa.Integer).label("bit"))
+            sa.select(table.c.user_key, sa.literal_column(str(2**number), sa.Integer()).label("bit"))
             for number, table in enumerate(members)
         )
     ).subquery("bits")

@@ -39,11 +39,24 @@ Column = sa.ColumnElement[Any]
 
 
 @dataclass(frozen=True)
+class Numbers:
+    """Countries of phone numbers: of a user's, of a change row's, and of those whose country is not known."""
+
+    of_user: Column
+    of_row: Callable[[sa.FromClause], Column]
+    default_region: str | None
+
+
+@dataclass(frozen=True)
 class ChannelAddress:
-    """What a channel reaches people by, normalised: of a row of the users model, and of a ledger or change row."""
+    """What a channel reaches people by, normalised: of a row of the users model, and of a ledger or change row.
+
+    `numbers` where these are phone numbers, which have several spellings.
+    """
 
     of_user: sa.ColumnElement[str]
     of_row: Callable[[sa.FromClause], sa.ColumnElement[str]]
+    numbers: Numbers | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +76,7 @@ class EvidenceSource:
     event_join: sa.ColumnElement[bool] | None = None
     counted: sa.ColumnElement[bool] | None = None
 
-    def newest(self, channel: str, among: sa.Select[Any], event_time: str | None) -> sa.Subquery | None:
+    def newest(self, channel: str, among: sa.Select[Any] | Sequence[str], event_time: str | None) -> sa.Subquery | None:
         """address, status, at: one row an address, of those in `among`; None if nothing is mapped.
 
         `status` is NULL where the newest entry says neither; `at` is NULL then, and of an undated opt-out.
@@ -85,6 +98,25 @@ class EvidenceSource:
         if not parts:
             return None
         return self._decided((sa.union_all(*parts) if len(parts) > 1 else parts[0]).subquery("every_consent"))
+
+    def who_opted_out(self, channel: str, region: Column) -> sa.Subquery:
+        """address, region: of every user who ever did."""
+        history = self.settings.history
+        assert history is not None and self.events is not None  # noqa: S101
+        address = self.addresses[channel].of_user
+        said_no = _said(self.events.c[history.status], history.opted_out)
+        query = sa.select(address.label("address"), region.label("region")).select_from(self._with_events)
+        query = query.where(self._of_channel(history, channel), said_no, address.is_not(None))
+        return query.distinct().subquery("who_opted_out")
+
+    @property
+    def _with_events(self) -> sa.FromClause:
+        assert self.events is not None and self.event_join is not None  # noqa: S101
+        return self.users.join(self.events, self.event_join)
+
+    def _of_channel(self, history: ConsentEvents, channel: str) -> sa.ColumnElement[bool]:
+        assert self.events is not None  # noqa: S101
+        return _word(self.events.c[history.channel]) == channel
 
     @property
     def _counts(self) -> sa.ColumnElement[bool]:
@@ -127,16 +159,13 @@ class EvidenceSource:
         )
 
     def _from_events(self, history: ConsentEvents, channel: str, address: Column, event_time: str) -> sa.Select[Any]:
-        assert self.events is not None and self.event_join is not None  # noqa: S101
-        said = _word(self.events.c[history.status])
+        assert self.events is not None  # noqa: S101
+        said = self.events.c[history.status]
         status = sa.case(
-            (said.in_([each.strip().lower() for each in history.opted_in]), OPTED_IN),
-            (said.in_([each.strip().lower() for each in history.opted_out]), OPTED_OUT),
-            else_=UNCLEAR,
+            (_said(said, history.opted_in), OPTED_IN), (_said(said, history.opted_out), OPTED_OUT), else_=UNCLEAR
         )
         entry = (address.label("address"), status.label("status"), _instant(self.events.c[event_time]))
-        joined = self.users.join(self.events, self.event_join)
-        of_channel = sa.select(*entry).select_from(joined).where(_word(self.events.c[history.channel]) == channel)
+        of_channel = sa.select(*entry).select_from(self._with_events).where(self._of_channel(history, channel))
         return of_channel if self.counted is None else of_channel.where((status != OPTED_IN) | self.counted)
 
 
@@ -144,6 +173,10 @@ def _word(column: Column) -> Column:
     """A channel or a status whatever its capitals and blanks: no opt-out may be overlooked for them."""
     text = column if isinstance(column.type, sa.String) else sa.cast(column, sa.String)
     return sa.func.lower(sa.func.trim(text), type_=sa.String())
+
+
+def _said(status: Column, words: Sequence[str]) -> sa.ColumnElement[bool]:
+    return _word(status).in_([word.strip().lower() for word in words])
 
 
 def _instant(at: Column) -> Column:
@@ -282,7 +315,8 @@ def reopen_refused(
         outdated = (
             sa.select(rejections.c.identifier)
             .select_from(sa.join(refused, rejections, same).join(newest, newest.c.address == address))
-            .where(newest.c.at.is_not(None), known.is_(None) | (newest.c.at > _instant(known)))
+            .where(newest.c.at <= sa.literal(source.now, UtcDateTime()))
+            .where(known.is_(None) | (newest.c.at > _instant(known)))
         )
         connection.execute(
             ledger.update().where(waits, ledger.c.identifier.in_(outdated)).values(recheck="next_sync", due=1)

@@ -109,9 +109,8 @@ def _consent(project: Project, campaign: Campaign, types: Mapping[str, Destinati
     """Where a list is a subscription, a campaign changes what people have agreed to."""
     services = {
         each.service
-        for each in project.effective.values()
-        if project.audience(each.audience).campaign == campaign.campaign
-        and types[each.destination_type].services[each.service].carries_consent
+        for each in project.lists_of(campaign.campaign)
+        if types[each.destination_type].services[each.service].carries_consent
     }
     for service in sorted(services):
         told = "entering a group opts people in, and leaving it opts them out"
@@ -119,9 +118,8 @@ def _consent(project: Project, campaign: Campaign, types: Mapping[str, Destinati
 
 
 def _lead_hours(project: Project, campaign: Campaign, destination: str, types: Mapping[str, DestinationType]) -> int:
-    its = (each for each in project.effective.values() if each.destination == destination)
-    own = (each for each in its if project.audience(each.audience).campaign == campaign.campaign)
-    return max(types[each.destination_type].services[each.service].lead_hours for each in own)
+    its = (each for each in project.lists_of(campaign.campaign) if each.destination == destination)
+    return max(types[each.destination_type].services[each.service].lead_hours for each in its)
 
 
 def _controls(campaign: Campaign) -> Found:

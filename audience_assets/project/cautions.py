@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from audience_assets.destinations.base import DestinationType
-from audience_assets.project.activations import EffectiveActivation
 from audience_assets.project.campaign_cautions import campaign_remarks
 from audience_assets.project.project import Project
 
@@ -30,12 +29,8 @@ def find_cautions(project: Project, types: Mapping[str, DestinationType]) -> lis
 
 def _campaigns(project: Project, types: Mapping[str, DestinationType]) -> Iterator[Caution]:
     for remark in campaign_remarks(project, types):
-        lists = (name for name, each in project.effective.items() if _campaign_of(project, each) == remark.campaign)
-        yield Caution(remark.check, tuple(lists), remark.message)
-
-
-def _campaign_of(project: Project, activation: EffectiveActivation) -> str | None:
-    return project.audience(activation.audience).campaign
+        lists = tuple(each.name for each in project.lists_of(remark.campaign))
+        yield Caution(remark.check, lists, remark.message)
 
 
 def _shared_opt_outs(project: Project, types: Mapping[str, DestinationType]) -> Iterator[Caution]:

@@ -92,7 +92,7 @@ class ActivationCheck:
         if readable and _JUDGED_TOGETHER.isdisjoint(lost):
             self._check_service(activation, spec, merged, places, defaults)
         elif "mapping" not in lost:
-            self._check_mapping(activation, spec, merged, places, defaults)
+            self._check_mapping(activation, merged, places, defaults)
 
     def _check_service(
         self,
@@ -113,7 +113,13 @@ class ActivationCheck:
         constants = activation.constants if isinstance(activation, Treatment) else {}
         if (mapping.fields or constants) and not spec.carries_attributes and places.says_attributes:
             places.at("mapping", "fields").report(f"{spec.name} carries no attributes, only identifiers")
-        self._check_mapping(activation, spec, merged, places, defaults)
+        self._check_mapping(activation, merged, places, defaults)
+        for kind, field in mapping.identifiers.items() if spec.carries_consent and spec.channels(options) else ():
+            if "." in field:
+                places.at("mapping", "identifiers", kind).report(
+                    f"{field!r} follows a relationship; {spec.name} carries consent, which belongs to addresses of the "
+                    f"model {model!r}"
+                )
         self._check_names(activation, model, spec, options, mapping, places)
         check_consent(self.fields, model, spec, options, merged, places.at)
         self._check_list_name(activation, spec, merged, places)
@@ -121,7 +127,6 @@ class ActivationCheck:
     def _check_mapping(
         self,
         activation: Activation,
-        spec: ServiceSpec,
         merged: Merged,
         places: ActivationPlaces,
         defaults: Collection[KeyPath],
@@ -133,11 +138,6 @@ class ActivationCheck:
             place = places.at("mapping", "identifiers", kind)
             if ("identifiers", kind) not in defaults:
                 check_field(self.fields, model, field, place, identifier=True)
-            if "." in field and spec.carries_consent:
-                place.report(
-                    f"{field!r} follows a relationship; {spec.name} carries consent, which belongs to addresses of the "
-                    f"model {model!r}"
-                )
         for name, field in mapping.fields.items():
             if ("fields", name) not in defaults:
                 check_field(self.fields, model, field, places.at("mapping", "fields", name), attribute=True)

@@ -85,6 +85,10 @@ class Project:
         campaign = self.campaigns[name]
         return campaign.model or self._model_of(self.segments[campaign.include[0]])
 
+    def lists_of(self, campaign: str) -> list[EffectiveActivation]:
+        """The lists of a campaign's treatment groups."""
+        return [each for each in self.effective.values() if self.audience(each.audience).campaign == campaign]
+
     def audience(self, name: str) -> Audience:
         """A segment, or a treatment group. Raises KeyError for another name."""
         segment = self.segments.get(name)

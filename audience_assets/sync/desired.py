@@ -29,7 +29,7 @@ CONSTANT_TYPE: FieldType = "text"
 class Desired:
     """Both sides of the join that makes an audience, and how its columns are called in the ledger."""
 
-    members: sa.Table  # the segment's present members: user_key
+    members: sa.FromClause  # the audience's present members: user_key
     users: sa.FromClause  # the users model's table
     joins: tuple[Join, ...]  # what mapped fields LEFT JOIN to it, one row a user at most
     key: sa.ColumnElement[Any]

@@ -61,6 +61,7 @@ class Differ:
         if not self._any(connection, sa.select(self.tables.change.c.seq)):
             return 0
         expect_few_rows(connection, self.tables.change, self.tables.change.c.operation)
+        self._keep_unseen(connection)
         duplicates = self._drop_duplicates(connection)
         ledger = self.tables.ledger
         held = (ledger.c.user_key < self.tables.change.c.user_key) & (ledger.c.due == 0)
@@ -127,6 +128,18 @@ class Differ:
         values = {name: sa.case((left, gone[name]), else_=wanted.get(name, sa.null())) for name in gone}
         pairs = desired.joined().outerjoin(known, same_user, full=True)
         self._insert(connection, values, sa.select(*values.values()).select_from(pairs).where(left | fresh))
+
+    def _keep_unseen(self, connection: Connection) -> None:
+        """Whoever is in the audience and not in the users model, which may be loaded anew just now, has not left.
+
+        The full join takes them for leavers; SQLite asks the audience alone.
+        """
+        if connection.dialect.name == "sqlite":
+            return
+        change = self.tables.change
+        leaving = change.c.operation.in_((Operation.REMOVE.value, DROP))
+        present = sa.select(self.desired.members.c.user_key)
+        connection.execute(change.delete().where(leaving, change.c.user_key.in_(present)))
 
     def _match_holders(self, connection: Connection, among: str, *first: tuple[sa.ColumnElement[bool], str]) -> None:
         """Whose identifier is in the list already is no addition but an update, or a relink if nothing shows.

@@ -52,9 +52,13 @@ class Lease:
 
     def beat(self, engine: Engine) -> None:
         """Prolong the lease in a transaction of its own."""
-        with self._turn, engine.begin() as connection:
-            mine = (self.table.c.activation == self.activation) & (self.table.c.fence == self.fence)
-            connection.execute(self.table.update().where(mine).values(lease_until=datetime.now(UTC) + LEASE))
+        mine = (self.table.c.activation == self.activation) & (self.table.c.fence == self.fence)
+        with engine.connect() as connection:
+            # Before the turn: on SQLite this waits for the write lock, and who has that may be waiting for the turn.
+            transaction = connection.begin()
+            with self._turn:
+                connection.execute(self.table.update().where(mine).values(lease_until=datetime.now(UTC) + LEASE))
+                transaction.commit()
 
 
 @contextmanager

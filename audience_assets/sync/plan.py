@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from pydantic import BaseModel
@@ -19,15 +19,18 @@ from audience_assets.audiences.planning import expect_large_joins
 from audience_assets.consent.evidence import (
     ChannelAddress,
     EvidenceSource,
+    Numbers,
     fill_evidence,
     fill_own_opt_outs,
     reopen_refused,
 )
+from audience_assets.consent.spellings import fill_opt_outs_of_other_spellings
 from audience_assets.destinations.base import CallEstimate, HasRoutes, ListService, Operation, Route
 from audience_assets.project.activations import EffectiveActivation
 from audience_assets.project.models import FieldType
 from audience_assets.project.service_options import only_channel
 from audience_assets.sync.acknowledge import PLANNED
+from audience_assets.sync.control import control_of, without_control
 from audience_assets.sync.desired import (
     CONSTANT_TYPE,
     PHONE,
@@ -179,7 +182,17 @@ class Planner:
         Users without an identifier take a pass of their own to count: `unidentified` is what an earlier sync counted.
         """
         expect_large_joins(connection)
-        desired = self.desired(tables)
+        with without_control(connection, self.desired(tables), self.control) as desired:
+            return self._write(connection, tables, sync, unidentified, desired)
+
+    @property
+    def control(self) -> sa.Select[Any] | None:
+        """Whom a campaign's list must not reach, by key; None of a segment's list."""
+        return control_of(self.runtime.project, self.runtime.state, self.activation.audience)
+
+    def _write(
+        self, connection: Connection, tables: ListTables, sync: str, unidentified: int | None, desired: Desired
+    ) -> PlanCounts:
         before = self.known_sizes(connection, tables)
         source = self._evidence_source(desired) if self.channels else None
         if source:
@@ -193,6 +206,8 @@ class Planner:
         state, change = self.runtime.state, tables.change
         if source and (operations.get(Operation.ADD) or operations.get(Operation.UPDATE)):
             fill_evidence(connection, change, source, self.channels, self._event_time)
+            for channel in self.channels:
+                fill_opt_outs_of_other_spellings(connection, change, source, channel, self._event_time)
         if source and operations:
             fill_own_opt_outs(connection, change, state.consent_log, self.activation.destination, self.channels)
         self._write_batches(connection, sync, ranges)
@@ -252,9 +267,19 @@ class Planner:
         place = next((kinds.index(kind) for kind in own if kind in kinds), 0)
         kind, column = kinds[place], desired.identifier_columns[place]
         address = normalise(kind, desired.values[column])
+        numbers = self._numbers(desired) if kind == PHONE else None
         if place == 0:
-            return ChannelAddress(address, lambda row: row.c.identifier)
-        return ChannelAddress(address, lambda row: normalise(kind, row.c[column]))
+            return ChannelAddress(address, lambda row: row.c.identifier, numbers)
+        return ChannelAddress(address, lambda row: normalise(kind, row.c[column]), numbers)
+
+    def _numbers(self, desired: Desired) -> Numbers:
+        region = next((each.column for each in desired.columns if each.attribute == REGION), None)
+        unknown = sa.cast(sa.null(), sa.String)
+        return Numbers(
+            desired.values[region] if region else unknown,
+            lambda row: row.c[region] if region else unknown,
+            self.activation.mapping.default_region,
+        )
 
     @property
     def _event_time(self) -> str | None:

@@ -6,12 +6,13 @@ Counted in one pass over the audience with its mapped columns, so it can be told
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from audience_assets.sync.control import without_control
 from audience_assets.sync.desired import BLANKS, Desired
 from audience_assets.sync.diff import ABSENT, IN_LIST, REJECTED, UNSURE
 from audience_assets.sync.plan import Planner
@@ -53,6 +54,15 @@ class Reach:
 
 def measure_reach(connection: Connection, planner: Planner, desired: Desired) -> Reach:
     """Count the customers of a list's audience whom it can hold. A mapped text of blanks alone is missing."""
+    everybody = connection.scalar(sa.select(sa.func.count()).select_from(desired.members)) or 0
+    with without_control(connection, desired, planner.control) as kept:
+        found = _measure(connection, planner, kept)
+    barred = everybody - found.customers
+    why = f"the {' or '.join(desired.identifier_kinds)} of somebody in control"
+    return replace(found, customers=everybody, shrink={**found.shrink, **({why: barred} if barred else {})})
+
+
+def _measure(connection: Connection, planner: Planner, desired: Desired) -> Reach:
     required = _required(planner, desired)
     known = desired.has_identifier()
     lacking = [sa.func.sum(sa.case((known & blank, 1), else_=0)) for blank in required.values()]

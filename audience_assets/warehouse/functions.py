@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import struct
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +19,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 BUCKETS = 10_000
+_FIRST_U32: Callable[[bytes], tuple[int, ...]] = struct.Struct(">I12x").unpack
+_md5 = hashlib.md5
 
 
 class TextPosition(FunctionElement[int]):
@@ -186,11 +190,12 @@ def bucket_of(salt: str, key: str | int) -> int:
 
 
 def _md5_u32(text: str) -> int:
-    return int(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()[:8], 16)
+    return _FIRST_U32(_md5(text.encode(), usedforsecurity=False).digest())[0]
 
 
 def _null_safe_md5_u32(text: str | None) -> int | None:
-    return None if text is None else _md5_u32(text)
+    """SQLite calls this for every person, so it is written out."""
+    return None if text is None else _FIRST_U32(_md5(text.encode(), usedforsecurity=False).digest())[0]
 
 
 def _lower(text: Any) -> Any:

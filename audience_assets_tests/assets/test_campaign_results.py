@@ -117,3 +117,18 @@ def test_campaigns_that_nothing_measures_have_no_results(shop: Shop) -> None:
     assert "campaign/spring" in keys
     assert not [key for key in keys if key.startswith("campaign_results")]
     assert SCHEDULE not in {each.name for each in definitions.schedules or []}
+
+
+def test_the_campaign_tells_what_it_can_show_until_it_is_launched(measured: Shop) -> None:
+    def shown() -> set[str]:
+        assert measured.materialize("campaign/spring").success
+        return set(measured.numbers("campaign/spring"))
+
+    assert "outlook" not in shown()
+    file = measured.folder / "campaigns" / "spring.yaml"
+    file.write_text(SPRING + f"  useful_lift_percent: 5\nlaunch: {TODAY + timedelta(days=2)}\n")
+    measured.definitions = build_definitions(measured.folder)
+    assert {"outlook", "outlook_warnings"} <= shown()
+    [record] = measured.numbers("campaign/spring")["outlook"].records
+    assert (record.data["treatment"], record.data["people"], record.data["control"]) == ("All: Socks", 18, 12)
+    assert "5% would be useful" in measured.numbers("campaign/spring")["outlook_warnings"]

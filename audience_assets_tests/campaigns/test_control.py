@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -55,6 +55,7 @@ class Spring:
     folder: Path
     accounts: Mapping[str, tuple[VendorAccount, str]]
     sandbox: Sandbox
+    address: Callable[[int], str] = address
     number: int = 0
     ever_control: set[int] = field(default_factory=set)
 
@@ -66,7 +67,7 @@ class Spring:
         with open_project(self.folder, self.accounts, url) as runtime:
             if self.number == 1:
                 GUESTS.create(runtime.engine)
-            set_readers(runtime.engine, [guest(key, address(key), city) for key, city in day.readers.items()])
+            set_readers(runtime.engine, [guest(key, self.address(key), city) for key, city in day.readers.items()])
             now = START + timedelta(days=self.number)
             refresh_campaign(runtime.engine, runtime.state, runtime.project, "spring", now)
             for name in runtime.project.effective:
@@ -169,3 +170,15 @@ def test_lists_hold_the_treated_and_no_control_whatever_the_split_does(vendors: 
             groups = campaign.deliver(day)
             assert groups.keys() == day.readers.keys()
             assert campaign.listed() == {address(key) for key, control in groups.items() if not control}
+
+
+def test_who_shares_an_address_with_somebody_in_control_is_not_sent_either(vendors: Sandbox, tmp_path: Path) -> None:
+    campaign = spring(vendors, tmp_path, "shared")
+    campaign.address = lambda key: address((key + 1) // 2).upper() if key % 2 else address((key + 1) // 2)
+    vendors.requests.clear()
+    for control in (30, 50):
+        groups = campaign.deliver(Day(dict.fromkeys(GUEST_KEYS, "Oslo"), control, "rebalance"))
+        held = {campaign.address(key).lower() for key, is_control in groups.items() if is_control}
+        treated = {campaign.address(key).lower() for key, is_control in groups.items() if not is_control}
+        assert held & treated
+        assert campaign.listed() == treated - held

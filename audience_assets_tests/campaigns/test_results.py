@@ -16,6 +16,7 @@ from sqlalchemy.engine import Engine
 
 from audience_assets.campaigns.results import CampaignResults, GroupResult, campaign_results
 from audience_assets.campaigns.results_file import result_rows, write_results
+from audience_assets.campaigns.results_picture import lift_picture
 from audience_assets.errors import AudienceError, WarehouseError
 from audience_assets.project.project import Project
 from audience_assets.warehouse.functions import bucket_of
@@ -295,3 +296,19 @@ def test_insights_settings_are_what_is_measured_unless_the_campaign_says_otherwi
     assert measured(measured_project(), own).value == Sum("orders", "pieces")
     lines = measured_project(insights=INSIGHTS | {"order_field": "order_id"})
     assert measured(lines, campaign()).order_field == "order_id"
+
+
+def test_the_picture_has_a_line_for_each_lift_beside_the_line_of_none(make_warehouse: Any) -> None:
+    town = Town.on(make_warehouse("sqlite"), adults_of(["paris", "paris", "lyon"], 300))
+    project = measured_project(campaign(**PLAN))
+    town.refresh(project)
+    set_orders(town.engine, buying(300))
+    lines = lift_picture(found_in(town, project)).splitlines()
+    assert lines[0] == "Paris"
+    assert [line.split()[:2] for line in lines[2:]] == [
+        [group, what] for group in "AB" for what in ("conversion", "revenue")
+    ]
+    for line in lines[2:]:
+        assert {"├", "●", "┤"} <= set(line)
+    set_orders(town.engine, [])
+    assert lift_picture(found_in(town, project)) == ""

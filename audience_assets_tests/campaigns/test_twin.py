@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import random
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -36,8 +37,19 @@ PARTS: list[dict[str, Any]] = [
     {"name": "Old", "segments": ["oldest"]},
     {"name": "Adult in Paris", "segments": ["adults"], "where": PARIS},
 ]
-persons = st.tuples(st.sampled_from(["paris", "lyon", None]), st.sampled_from([None, 3, 18, 40, 77]))
-populations = st.dictionaries(st.integers(1, 40), persons, min_size=1, max_size=40)
+
+
+def _population(seed: int, percent: int) -> dict[int, Person]:
+    chance = random.Random(seed)
+    return {
+        key: (chance.choice(["paris", "lyon", None]), chance.choice([None, 3, 18, 40, 77]))
+        for key in range(1, 81)
+        if chance.randrange(100) < percent
+    }
+
+
+# Drawn person by person they would be a handful, too few to tell one split from another.
+populations = st.builds(_population, st.integers(0, 2**20), st.integers(10, 100))
 splits = st.fixed_dictionaries(
     {"method": st.sampled_from(["hash", "exact", "auto"])},
     optional={
@@ -64,6 +76,20 @@ def campaigns(draw: st.DrawFn) -> dict[str, Any]:
     return found
 
 
+@st.composite
+def histories(draw: st.DrawFn, most: int = 3) -> list[tuple[dict[int, Person], dict[str, Any]]]:
+    """Days of one campaign: most keep its sub-audiences, and change people, shares or the way of splitting."""
+    days = []
+    declared = draw(campaigns())
+    for _ in range(draw(st.integers(2, most))):
+        days.append((draw(populations), declared))
+        if draw(st.sampled_from([True, False, False])):
+            declared = draw(campaigns())
+        parts = [part | {"groups": draw(st.sampled_from(SPLITS))} for part in declared["sub_audiences"]]
+        declared = declared | {"sub_audiences": parts, "split": draw(st.just(declared["split"]) | splits)}
+    return days
+
+
 @pytest.fixture(scope="module")
 def towns(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[list[Town]]:
     folder = tmp_path_factory.mktemp("towns")
@@ -81,7 +107,7 @@ numbers = itertools.count(1)
 
 
 def test_every_warehouse_does_what_the_twin_does(towns: list[Town]) -> None:
-    @given(days=st.lists(st.tuples(populations, campaigns()), min_size=1, max_size=3))
+    @given(days=histories())
     # Shrinking would compute hundreds of campaigns.
     @settings(max_examples=settings().max_examples // 8, phases=[Phase.generate])
     def agrees(days: list[tuple[dict[int, Person], dict[str, Any]]]) -> None:

@@ -152,9 +152,10 @@ def test_an_opt_in_that_a_base_filter_leaves_out_outweighs_nothing(
 
 
 @pytest.mark.parametrize("warehouse", WAREHOUSES)
-@pytest.mark.parametrize("spelling", ["+1 202 555 0101", PHONE])
+@pytest.mark.parametrize("spelling", ["+1 202 555 0101", PHONE, "(202) 555-0101", "1-202-555-0101"])
 def test_an_opt_out_of_a_number_counts_for_everybody_who_has_it(make: MakeList, warehouse: str, spelling: str) -> None:
     target = make("email", "sms", warehouse=warehouse)
+    target.choose("email", "sms", default_region="US")
     target.account.add_profiles([{"email": "ann@x.com", "phone_number": PHONE}])
     people = {1: {"email": "ann@x.com", "phone": PHONE}, 2: {"email": "bob@x.com", "phone": spelling}}
     target.users(people, audience=(1,))
@@ -166,6 +167,46 @@ def test_an_opt_out_of_a_number_counts_for_everybody_who_has_it(make: MakeList, 
     target.event(1, "subscribed", early + timedelta(hours=2), "sms")
     target.sync()
     assert target.status("ann@x.com", "sms") == "SUBSCRIBED"
+
+
+@pytest.mark.parametrize("said", ["never", "earlier", "yes since", "yes tomorrow"])
+def test_a_number_that_said_no_in_another_spelling_stays_out(make: MakeList, said: str) -> None:
+    target = make("sms")
+    target.choose("sms", default_region="US")
+    target.account.add_profiles([{"phone_number": PHONE}, {"phone_number": OTHER_PHONE}])
+    target.users({1: {"phone": PHONE}, 2: {"phone": "(202) 555-0101"}, 3: {"phone": OTHER_PHONE}}, audience=(1, 3))
+    noon = morning(target).replace(tzinfo=None)
+    if said == "earlier":
+        target.event(1, "unsubscribed", noon - timedelta(hours=1), "sms")
+    target.event(2, "unsubscribed", noon, "sms")
+    if said == "yes since":
+        target.event(2, "subscribed", noon + timedelta(hours=1), "sms")
+    if said == "yes tomorrow":
+        target.event(1, "subscribed", noon + timedelta(days=3), "sms")
+    target.sync()
+    assert target.listed() == ({PHONE, OTHER_PHONE} if said == "yes since" else {OTHER_PHONE})
+    assert target.sync().state == "unchanged"
+
+
+def test_an_undated_no_in_another_spelling_stands(make: MakeList) -> None:
+    target = make("sms")
+    target.choose("sms", default_region="US")
+    target.account.add_profiles([{"phone_number": PHONE}])
+    target.users({1: {"phone": PHONE}, 2: {"phone": "202 555 0101"}}, audience=(1,))
+    target.event(1, "subscribed", morning(target).replace(tzinfo=None), "sms")
+    target.event(2, "unsubscribed", None, "sms")
+    target.sync()
+    assert target.listed() == set()
+
+
+def test_numbers_of_two_countries_that_end_alike_are_two(make: MakeList) -> None:
+    target = make("sms")
+    target.choose("sms", default_region="US")
+    target.account.add_profiles([{"phone_number": PHONE}])
+    target.users({1: {"phone": PHONE}, 2: {"phone": "+44 20 2555 0101"}}, audience=(1,))
+    target.event(2, "unsubscribed", morning(target).replace(tzinfo=None), "sms")
+    target.sync()
+    assert target.listed() == {PHONE}
 
 
 def test_a_refusal_is_not_opened_again_by_the_consent_it_was_decided_with(make: MakeList) -> None:

@@ -26,7 +26,7 @@ def test_the_key_is_never_shown() -> None:
     assert KEY not in repr(settings)
     assert KEY not in settings.model_dump_json()
     assert KEY not in KLAVIYO.account(settings)
-    assert KLAVIYO.secret_fields == ("api_key",)
+    assert KLAVIYO.secret_fields == ("api_key", "sftp_private_key", "sftp_passphrase")
 
 
 def test_one_key_is_one_account_and_two_keys_can_be() -> None:
@@ -107,6 +107,28 @@ def test_doctor_names_the_missing_scope(klaviyo: KlaviyoWorld, scope: str, check
     found = findings(klaviyo, settings={"api_key": "pk_less"})
     assert [name for name, (ok, _) in found.items() if not ok] == [check]
     assert scope in found[check][1]
+
+
+@pytest.mark.parametrize(
+    ("scope", "checks"),
+    [
+        ("accounts:read", {"credentials"}),
+        ("lists:read", {"reading lists", "reading import jobs"}),
+        ("profiles:read", {"reading import jobs"}),
+        ("lists:write", {"importing profiles"}),
+        ("profiles:write", {"importing profiles"}),
+    ],
+)
+def test_doctor_of_an_audience_list_names_the_missing_scope(
+    klaviyo: KlaviyoWorld, scope: str, checks: set[str]
+) -> None:
+    """Consent scopes are not asked for: it touches no consent."""
+    needed = {f"{area}:{how}" for area in ("lists", "profiles") for how in ("read", "write")} | {"accounts:read"}
+    klaviyo.sandbox.klaviyo.account("demo", key="pk_less", scopes=needed - {scope})
+    found = {each.check: each for each in klaviyo.audience_list(settings={"api_key": "pk_less"}).check("Group")}
+    assert {name for name, each in found.items() if not each.ok} == checks
+    assert all(scope in found[name].message for name in checks)
+    assert klaviyo.account.jobs == []
 
 
 def test_doctor_stops_at_a_wrong_key_and_sees_another_revision(klaviyo: KlaviyoWorld) -> None:

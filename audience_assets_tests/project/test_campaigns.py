@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+import audience_assets
 from audience_assets.destinations.registry import DESTINATIONS
 from audience_assets.project.campaign_cautions import campaign_remarks
 from audience_assets.project.campaign_files import recipients_file, results_file
@@ -247,6 +249,22 @@ def test_attributes_come_from_the_destinations_default_source_unless_they_name_a
         f"{FILE}:26: attributes.klaviyo[1].from: there is no field 'forname' in the model 'merged' "
         "(did you mean 'forename'?)"
     ]
+
+
+def test_the_guides_example_is_a_campaign(shop: Path) -> None:
+    guide = Path(audience_assets.__file__).parent.parent / "docs/campaigns.md"
+    [example] = re.findall(r"```yaml\n(.*?)```", guide.read_text(), re.DOTALL)
+    (shop / FILE).write_text(example)
+    iterable = "  iterable:\n    type: iterable\n    api_key: {env: KEY}\n    project_type: email\n"
+    spoil(shop, "project.yaml", "relationships:\n", MERGED.replace("  merged:", "  merged_customers:"))
+    text = (shop / "destinations.yaml").read_text()
+    source = SOURCE.replace("model: merged,", "model: merged_customers,")
+    mapped = "    default_activation: {mapping: {identifiers: {email: email}}}\n"
+    (shop / "destinations.yaml").write_text(f"{text}{iterable}{mapped}")
+    spoil(shop, "destinations.yaml", "    api_key: {env: KLAVIYO_API_KEY}\n", source)
+    project = load_project(shop)
+    assert len(project.treatments) == 4
+    assert project.effective["win_back__lyon__socks__klaviyo"].constants == {"campaign_group": "Socks"}
 
 
 def test_every_file_carries_the_campaigns_name_and_no_group_shares_one(shop: Path) -> None:

@@ -39,7 +39,8 @@ def written(path: Path) -> Any:
         ("project", DEMO / "project.yaml"),
         ("destinations", DEMO / "destinations.yaml"),
         *(("segment", path) for path in sorted(DEMO.glob("segments/*.yaml"))),
-        *(("activation", path) for path in sorted(DEMO.glob("activations/*.yaml"))),
+        *(("campaign", path) for path in sorted(DEMO.glob("campaigns/*.yaml"))),
+        *(("activation", path) for path in sorted(DEMO.glob("activations/**/*.yaml"))),
     ],
     ids=lambda value: value if isinstance(value, str) else value.name,
 )

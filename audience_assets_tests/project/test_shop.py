@@ -88,6 +88,7 @@ def test_every_operator_is_accepted_on_each_of_its_types(shop: Path, op: str, ki
         "{related: orders, where: {related: order_items, measure: 'sum:quantity', op: gt, value: 3}}",
         "{segment: staff, is_member: false, joined_within: 30d}",
         "{consent: {channel: sms, status: subscribed, at: {within: 2y}}}",
+        "{received: {within: 7d, at_least: 2}}",
         "{rank: {by: ltv, top_percent: 5}}",
         "{sample: {percent: 12.5, salt: spring-2026}}",
     ],

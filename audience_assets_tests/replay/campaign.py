@@ -192,6 +192,7 @@ def open_campaign_replay(
     with open_vendors(retail, services) as vendors:
         environment = {folder.URL: url, **folder.environment(vendors)}
         project = folder.write_project(root, vendors)
+        folder.make_warehouse(url)
         declare(project, retail, launch, method, 10)
         with (
             patch.dict(os.environ, environment),

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+import sqlalchemy as sa
+
 from audience_assets_tests.replay.vendor import Vendors
 from audience_assets_tests.vendors import shop
 
@@ -128,6 +130,13 @@ where:
 def deliveries(services: Iterable[str]) -> list[Delivery]:
     """Segment by segment."""
     return [Delivery(service, segment) for segment in SEGMENTS for service in services]
+
+
+def make_warehouse(url: str) -> None:
+    """An empty file where an embedded warehouse is to be: nobody's mistyped path makes one."""
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        Path(parsed.database or "").touch()
 
 
 def write_project(root: Path, vendors: Vendors) -> Path:

@@ -12,7 +12,6 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pandas as pd
-import sqlalchemy as sa
 
 from audience_assets.audiences.refresh import refresh_segment
 from audience_assets.runtime import Runtime
@@ -144,8 +143,7 @@ def open_replay(
 ) -> Iterator[Replay]:
     """A project folder in `root` over the empty warehouse at `url`, and vendors; the environment leads to them."""
     with open_vendors(retail, services) as vendors:
-        if database := sa.make_url(url).database if url.startswith("sqlite") else None:
-            Path(database).touch()
+        folder.make_warehouse(url)
         environment = {folder.URL: url, **folder.environment(vendors)}
         project = folder.write_project(root, vendors)
         with (

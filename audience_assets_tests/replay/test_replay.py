@@ -21,7 +21,7 @@ from audience_assets_tests.vendors.every import SERVICES
 
 # From March, when people have lapsed, come back, and one has spent exactly 500.
 FIRST, DAYS = 70, 40
-DAYS_AT_ALL = 6
+DAYS_AT_ALL = 5
 OBJECTION = FIRST + 2
 
 

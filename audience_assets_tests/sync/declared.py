@@ -54,7 +54,14 @@ models:
     key_type: integer
     timestamp: bought_at
     fields: {guest: {type: integer}, amount: {type: number}}
+  homes:
+    type: custom
+    table: homes
+    key: number
+    key_type: integer
+    fields: {city: {type: text}, contact: {type: text}}
 relationships:
+  - {from: guests, to: homes, kind: belongs_to, on: {household: number}}
   - {from: guests, to: household_choices, kind: has_many, on: {household: household}}
   - {from: guests, to: guest_choices, kind: has_many, on: {id: guest}}
   - {from: guests, to: purchases, kind: has_many, on: {id: guest}}
@@ -84,6 +91,13 @@ PURCHASES = sa.Table(
     sa.Column("guest", sa.BigInteger),
     sa.Column("amount", sa.Double),
     sa.Column("bought_at", UtcDateTime),
+)
+HOMES = sa.Table(
+    "homes",
+    TABLES,
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("city", sa.String),
+    sa.Column("contact", sa.String),
 )
 GUEST_CHOICES, HOUSEHOLD_CHOICES = (
     sa.Table(

@@ -162,7 +162,11 @@ class ListHistory(RuleBasedStateMachine):
     @rule(name=NAMES)
     def is_deleted(self, name: str) -> None:
         email = f"{name}@x.com"
-        if email in self.account.people() and email not in (*self.before_us, *self.opted_out):
+        if (
+            self.service.can_delete
+            and email in self.account.people()
+            and email not in (*self.before_us, *self.opted_out)
+        ):
             self.account.delete(email)
             self.known = [each for each in self.known if each != email]
 

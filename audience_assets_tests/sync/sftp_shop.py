@@ -91,6 +91,7 @@ class SftpShop:
         (self.root / "project.yaml").write_text(PROJECT)
         (self.root / "segments/vips.yaml").write_text(SEGMENT)
         self.write()
+        (self.root / "warehouse.db").touch()
         self.runtime = Runtime.open(self.root)
         METADATA.create_all(self.runtime.engine)
 

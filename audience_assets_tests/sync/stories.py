@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from audience_assets.campaigns.refresh import refresh_campaign
 from audience_assets.destinations.base import ListMissing, ListRef
 from audience_assets.forgetting import forget, proofs_of, read_subject
 from audience_assets.project.activations import Guard
+from audience_assets.project.campaigns import Campaign
 from audience_assets.sync import (
     GuardTripped,
     latest_reconciliations,
@@ -36,7 +38,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ACTIVATION = """
 mapping:
   identifiers: {email: email}
-  fields: {visits: visits, spent: spent}
+  fields: {visits: visits, spent: spent, city: home.city}
 consent: {history: {model: guest_choices}}
 options: {consent: true}
 guard: {min_size: 0, max_removed_percent: 100}
@@ -86,6 +88,27 @@ def life_of_a_list(folder: Path, engine: sa.Engine) -> None:
     open_rejections(world.runtime, "vips")
     rejected_rows(world.runtime, "vips", 10)
     _forgotten(world)
+
+
+def life_of_a_treatment(folder: Path, engine: sa.Engine) -> None:
+    """A campaign's list, with people who share an address with somebody in control."""
+    world = make_world(folder, engine)
+    runtime, project = world.runtime, world.runtime.project
+    groups = [
+        {"name": "control", "percent": "50", "control": "true"},
+        {"name": "Socks", "percent": "50", "destinations": ["plain"]},
+    ]
+    spring = Campaign.model_validate({"campaign": "spring", "include": ["vips"], "remaining": {"groups": groups}})
+    listed = project.effective["vips"].model_copy(update={"audience": "spring.remaining.socks"})
+    runtime.project = replace(project, campaigns={"spring": spring}, effective={"vips": listed})
+    world.set_people({key: (f"p{key // 2}@example.com", "paris", key) for key in range(1, 41)}, ())
+    refresh_campaign(engine, runtime.state, runtime.project, "spring", NOON)
+    report = world.sync()
+    planner = Planner(runtime, "vips", NOON)
+    with engine.connect() as connection:
+        reach = measure_reach(connection, planner, planner.unplanned())
+    assert 0 < reach.rows == report.members_after < reach.customers == 20
+    assert reach.shrink["the email of somebody in control"] > 0
 
 
 def _consent_again(world: World) -> None:
@@ -198,5 +221,14 @@ def life_of_a_number(folder: Path, engine: sa.Engine) -> None:
             shop.settle()
         shop.account.add_profiles([{"email": "bob@example.com"}])
         shop.users({1: {"email": "bob@example.com", "phone": "2025550101"}})
+        shop.settle()
+        shop.event(2, "unsubscribed", shop.now.replace(tzinfo=None), "sms")
+        both: dict[int, dict[str, str | None]] = {
+            1: {"email": "bob@example.com", "phone": "2025550101"},
+            2: {"email": None, "phone": "+12025550101"},
+        }
+        shop.users(both, audience=())
+        shop.settle()
+        shop.users(both, audience=(1,))
         shop.settle()
         assert len(shop.ledger()) == 1

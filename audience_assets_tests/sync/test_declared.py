@@ -1,4 +1,4 @@
-"""What the engine reads of a declared project: consent histories and calculated fields, on every embedded warehouse."""
+"""What the engine reads of a declared project: consent, calculated and related fields, on every embedded warehouse."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from audience_assets_tests.sync.declared import (
     GUEST_CHOICES,
     GUESTS,
+    HOMES,
     HOUSEHOLD_CHOICES,
     PURCHASES,
     Bakery,
@@ -115,3 +116,36 @@ def test_without_calculated_fields_nothing_is_joined(bakery: Open) -> None:
     shop = bakery("mapping: {identifiers: {email: email}, fields: {Visits: visits}}\n")
     PURCHASES.drop(shop.runtime.engine)
     assert shop.sync(NOW).added == 2
+
+
+def test_fields_of_a_model_that_the_users_belong_to(bakery: Open) -> None:
+    """Without a row there they are empty, and nobody is lost for it."""
+    shop = bakery("mapping: {identifiers: {email: email}, fields: {City: home.city, Spent: spent}}\n")
+    shop.insert(HOMES, {"number": 2, "city": "Lyon"}, {"number": 3, "city": "Nice"})
+    assert shop.sync(NOW).added == 2
+    assert {name: held["City"] for name, held in shop.vendor.held().items()} == {
+        "ann@bakery.example": "Lyon",
+        "bob@bakery.example": None,
+    }
+    shop.insert(HOMES, {"number": 1, "city": "Metz"})
+    assert shop.sync(NOW).updated == 1
+    assert shop.vendor.held()["bob@bakery.example"]["City"] == "Metz"
+    assert shop.sync(NOW).state == "unchanged"
+
+
+def test_people_known_by_an_address_of_that_model(bakery: Open) -> None:
+    mapping = "mapping: {identifiers: {email: home.contact}, fields: {Spent: spent}}\n"
+    shop = bakery(mapping + "guard: {max_removed_percent: 100}\n")
+    homes = [{"number": 1, "contact": "one@bakery.example"}, {"number": 2, "contact": " Two@bakery.example"}]
+    shop.insert(HOMES, *homes)
+    more = [{"id": 3, "household": 1}, {"id": 4, "household": 9}]
+    shop.insert(GUESTS, *({"email": None, "visits": 1, **each} for each in more))
+    report = shop.sync(NOW)
+    assert (report.added, report.counts.duplicates, report.counts.unidentified) == (2, 1, 1)
+    assert set(shop.vendor.held()) == {"one@bakery.example", "two@bakery.example"}
+    with shop.runtime.engine.begin() as connection:
+        connection.execute(HOMES.update().where(HOMES.c.number == 2).values(contact="three@bakery.example"))
+        connection.execute(GUESTS.delete().where(GUESTS.c.id == 2))
+    changed = shop.sync(NOW)
+    assert (changed.added, changed.removed, changed.counts.unidentified) == (1, 1, 1)
+    assert set(shop.vendor.held()) == {"one@bakery.example", "three@bakery.example"}

@@ -106,3 +106,17 @@ def test_the_lease_of_a_process_that_had_this_ones_number_is_no_obstacle(build: 
         owner = f"{socket.gethostname()}|{os.getpid()}|0badcafe"
         connection.execute(registry.update().values(lease_owner=owner, lease_until=now() + timedelta(seconds=60)))
     assert world.sync().state == "unchanged"
+
+
+def test_a_heartbeat_that_waits_for_the_database_holds_nobody_up(build: Callable[[str], World]) -> None:
+    """A sync's transaction has SQLite's write lock, its heartbeat comes, then that transaction prolongs the lease."""
+    world = build("sqlite")
+    world.sync()
+    engine, coming = world.runtime.engine, threading.Event()
+    with hold_lease(engine, world.runtime.state.destination_list, "vips") as lease, ThreadPoolExecutor(2) as threads:
+        with engine.begin() as connection:
+            sa.event.listen(engine, "before_cursor_execute", lambda *_: coming.set())
+            beat = threads.submit(lease.beat, engine)
+            assert coming.wait(60)
+            threads.submit(lease.assert_held, connection).result(timeout=20)
+        beat.result(timeout=20)

@@ -28,7 +28,7 @@ def build(make_warehouse: Callable[[str], Engine], tmp_path: Path) -> Callable[[
 def declare(world: World, name: str) -> None:
     project = world.runtime.project
     project.segments[name] = Segment(segment=name)
-    project.effective[name] = project.effective["vips"].model_copy(update={"name": name, "segment": name})
+    project.effective[name] = project.effective["vips"].model_copy(update={"name": name, "audience": name})
 
 
 @pytest.mark.parametrize("kind", WAREHOUSES)
@@ -65,7 +65,7 @@ def test_users_with_uuids_may_share_an_address(build: Callable[[str], World], ki
             connection.execute(people.insert().values(id=key, email=f"p{number // 2}@x.com", score=1))
     runtime.project.segments["all"] = Segment(segment="all", model="people")
     effective = runtime.project.effective
-    effective["all"] = effective["vips"].model_copy(update={"name": "all", "segment": "all", "model": "people"})
+    effective["all"] = effective["vips"].model_copy(update={"name": "all", "audience": "all", "model": "people"})
     refresh_segment(runtime.engine, runtime.state, runtime.project, "all", now())
     report = run_sync(runtime, "all", as_of=now())
     assert (report.added, report.counts.duplicates) == (2, 2)

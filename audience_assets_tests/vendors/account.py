@@ -28,6 +28,8 @@ class VendorAccount(ABC):
 
     service: ClassVar[str]
     objection: ClassVar[Objection] = Objection.NOTHING
+    # Whether contacts vanish at the vendor.
+    can_delete: ClassVar[bool] = True
     # Settings of a destination that make its waits short.
     haste: ClassVar[Mapping[str, str]] = {"tries": "3", "first_wait_seconds": "0"}
     # What an activation says besides segment, destination and mapping.

@@ -9,7 +9,13 @@ from audience_assets_tests.vendors.account import VendorAccount
 
 SERVICES: Mapping[str, type[VendorAccount]] = {
     each.service: each
-    for each in (klaviyo.SubscriptionList, iterable.ContactList, emarsys.ContactList, dotdigital.ContactList)
+    for each in (
+        klaviyo.SubscriptionList,
+        klaviyo.AudienceList,
+        iterable.ContactList,
+        emarsys.ContactList,
+        dotdigital.ContactList,
+    )
 }
 # Whose lists say nothing of consent; the others have histories of their own.
 CONTACT_LISTS = [name for name in SERVICES if name != klaviyo.SubscriptionList.service]

@@ -12,19 +12,19 @@ from audience_assets.sandbox.klaviyo import KlaviyoAccount, KlaviyoSandbox, Klav
 from audience_assets_tests.vendors.account import Objection, VendorAccount, page
 
 OURS = frozenset({"subscribe", "unsubscribe"})
+WITHOUT_DELAYS = KlaviyoSwitches(consent_delay=0.0, job_queued=0.0, job_processing=0.0)
 
 
-class SubscriptionList(VendorAccount):
-    """`klaviyo.subscription_list` by e-mail. Leaving opts out; that opt-out is ours and not the person's."""
+class _Account(VendorAccount):
+    """What both kinds of lists have in common."""
 
-    service = "klaviyo.subscription_list"
-    objection = Objection.BARS
-    haste: ClassVar[Mapping[str, str]] = {**VendorAccount.haste, "settle_seconds": "0"}
-    activation: ClassVar[Mapping[str, Any]] = {
-        "consent": {"import_history": "true", "consent_at": {"email": "opted_in_at"}}
+    haste: ClassVar[Mapping[str, str]] = {
+        **VendorAccount.haste,
+        "settle_seconds": "0",
+        "import_poll_seconds": "0",
+        "import_patience_seconds": "0",
     }
-    writes = ("bulk_subscribe_profiles", "bulk_unsubscribe_profiles")
-    reads = ("get_profiles*", "get_list*")
+    can_delete = False
 
     def __init__(self, name: str, account: KlaviyoAccount, variant: Mapping[str, Mapping[str, str]] | None) -> None:
         super().__init__(name, variant)
@@ -32,7 +32,7 @@ class SubscriptionList(VendorAccount):
 
     @classmethod
     def twin(cls, *, rate_limits: bool = False) -> KlaviyoSandbox:
-        return KlaviyoSandbox(rate_limits=rate_limits, switches=KlaviyoSwitches(consent_delay=0.0))
+        return KlaviyoSandbox(rate_limits=rate_limits, switches=WITHOUT_DELAYS)
 
     @classmethod
     def open(cls, sandbox: Sandbox, name: str, variant: Mapping[str, Mapping[str, str]] | None = None) -> Self:
@@ -49,8 +49,10 @@ class SubscriptionList(VendorAccount):
 
     def adopt(self, list_name: str, emails: Iterable[str]) -> None:
         made = self.account.create_list(list_name, "single_opt_in")
-        rows = [{"email": each, "lists": [made.id], "consents": {"email": "SUBSCRIBED"}} for each in emails]
-        self.account.add_profiles(rows)
+        for email in emails:
+            profile = self.account.find(email)
+            assert profile is not None
+            made.add(profile.number, 0.0)
 
     def listed(self, list_name: str) -> list[str]:
         self.account.finish_jobs()
@@ -89,3 +91,29 @@ class SubscriptionList(VendorAccount):
             found += [profile["attributes"]["email"] for profile in told["data"]]
             following = told["links"]["next"]
         return found
+
+
+class SubscriptionList(_Account):
+    """`klaviyo.subscription_list` by e-mail. Leaving opts out; that opt-out is ours and not the person's."""
+
+    service = "klaviyo.subscription_list"
+    objection = Objection.BARS
+    activation: ClassVar[Mapping[str, Any]] = {
+        "consent": {"import_history": "true", "consent_at": {"email": "opted_in_at"}}
+    }
+    writes = ("bulk_subscribe_profiles", "bulk_unsubscribe_profiles")
+    reads = ("get_profiles*", "get_list*")
+
+
+class AudienceList(_Account):
+    """`klaviyo.audience_list`."""
+
+    service = "klaviyo.audience_list"
+    writes = ("bulk_import_profiles", "remove_profiles_from_list")
+    reads = ("get_*import*", "get_profiles*", "get_list*")
+    variants = ({}, {"options": {"opt_in_process": "single_opt_in"}})
+
+    def attributes(self, email: str) -> Mapping[str, Any]:
+        profile = self.account.find(email)
+        given = (profile.attributes if profile else None) or {}
+        return {**given.get("properties", {}), **given}

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.text import Text
 
-from audience_assets.cli.campaign.showing import groups_table, lists_of
+from audience_assets.cli.campaign.showing import groups_table
 from audience_assets.cli.declare import declare
 from audience_assets.cli.names import known
 from audience_assets.cli.session import Session
@@ -40,5 +40,5 @@ def command(session: Session, campaigns: tuple[str, ...]) -> None:
 
 
 def _plain(project: Project, name: str) -> dict[str, Any]:
-    lists = [each.name for each in lists_of(project, name)]
+    lists = [each.name for each in project.lists_of(name)]
     return {"campaign": name, "name": project.campaigns[name].title, "lists": lists}

@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from audience_assets.cli.campaign.showing import lists_of
 from audience_assets.cli.codes import Code, worst
 from audience_assets.cli.declare import declare
 from audience_assets.cli.failures import code_of, message_about, tell
@@ -33,7 +32,7 @@ def command(session: Session, campaign: str, fresh: bool) -> Code:
         project = runtime.project
         known(campaign, "campaign", project.campaigns)
         as_of = session.now
-        lists = lists_of(project, campaign)
+        lists = project.lists_of(campaign)
         if fresh:
             refresh(session, runtime, [each.audience for each in lists], as_of)
         plans: list[Plan] = []

@@ -13,12 +13,13 @@ from audience_assets.campaigns.order import segments_before
 from audience_assets.campaigns.outlook import campaign_outlook
 from audience_assets.campaigns.refresh import CampaignRun, rehearsed
 from audience_assets.cli.campaign.files import write_records
-from audience_assets.cli.campaign.showing import funnel, groups_table, lists_of, outlook_table, plain_run, reach_table
+from audience_assets.cli.campaign.showing import funnel, groups_table, outlook_table, plain_run, reach_table
 from audience_assets.cli.declare import declare
 from audience_assets.cli.names import known
 from audience_assets.cli.refreshing import refresh
 from audience_assets.cli.session import Session
 from audience_assets.project.campaigns import Campaign
+from audience_assets.sync.control import without_control
 from audience_assets.sync.plan import Planner
 from audience_assets.sync.reach import Reach, measure_reach
 
@@ -49,12 +50,13 @@ def command(session: Session, campaign: str, out: Path | None, records: int) -> 
         reached: dict[str, Reach] = {}
         files: list[Path] = []
         with rehearsed(runtime.engine, runtime.state, project, campaign, as_of) as (connection, run):
-            for each in lists_of(project, campaign):
+            for each in project.lists_of(campaign):
                 planner = Planner(runtime, each.name, as_of)
                 desired = planner.unplanned()
                 reached[each.name] = measure_reach(connection, planner, desired)
                 if out is not None:
-                    files.append(write_records(out, connection, project, each, desired, records, as_of))
+                    with without_control(connection, desired, planner.control) as sent:
+                        files.append(write_records(out, connection, project, each, sent, records, as_of))
             outlook = campaign_outlook(connection, runtime.state, project, campaign, as_of)
     remarks = [*_remarks(run, project.campaigns[campaign]), *(remark for each in outlook for remark in each.remarks)]
     if session.as_json:

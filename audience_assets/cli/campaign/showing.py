@@ -10,22 +10,16 @@ from rich.table import Table
 from audience_assets.campaigns.outlook import Outlook
 from audience_assets.campaigns.refresh import CampaignRun
 from audience_assets.cli.words import amount, count, percent, table
-from audience_assets.project.activations import EffectiveActivation
 from audience_assets.project.audiences import audience_name, parts_of
 from audience_assets.project.project import Project
 from audience_assets.sync.reach import Reach
-
-
-def lists_of(project: Project, campaign: str) -> list[EffectiveActivation]:
-    """The lists of a campaign's treatment groups."""
-    return [each for each in project.effective.values() if project.audience(each.audience).campaign == campaign]
 
 
 def groups_table(project: Project, name: str, counts: Mapping[str, Mapping[str, int]] | None = None) -> Table:
     """Sub-audiences, groups, shares and lists; with the people of each group where they are known."""
     campaign = project.campaigns[name]
     named: dict[str, list[str]] = {}
-    for each in lists_of(project, name):
+    for each in project.lists_of(name):
         named.setdefault(each.audience, []).append(f"{each.list_name} at {each.destination}")
     rows = []
     for part in parts_of(campaign):

@@ -8,7 +8,6 @@ from typing import Any
 import click
 from sqlalchemy.exc import DBAPIError
 
-from audience_assets.cli.campaign.showing import lists_of
 from audience_assets.cli.codes import Code, worst
 from audience_assets.cli.declare import declare
 from audience_assets.cli.delivering import Delivery, summary
@@ -70,7 +69,7 @@ def _chosen(project: Project, activations: tuple[str, ...], campaign: str | None
     """Without a name all activations, but not the lists of campaigns, which may not have begun, or be over."""
     if campaign is not None:
         known(campaign, "campaign", project.campaigns)
-        return [each.name for each in lists_of(project, campaign)]
+        return [each.name for each in project.lists_of(campaign)]
     return [known(name, "activation", project.effective) for name in activations] or list(project.activations)
 
 

@@ -53,9 +53,10 @@ from audience_assets.destinations.limits import floor_seconds
 
 Model = TypeVar("Model", bound=BaseModel)
 
-BATCH_SIZES = {Operation.ADD: 5000, Operation.UPDATE: 5000, Operation.REMOVE: CAPS.remove}
-# Readings of job states for one job in an estimate. Jobs at work at the same time share them.
-POLLS = 5
+# Klaviyo takes 10,000 in an import; sixteen batches of so many would not fit in memory.
+BATCH_SIZES = {Operation.ADD: 2000, Operation.UPDATE: 2000, Operation.REMOVE: CAPS.remove}
+# Readings of job states in an estimate: for each job, as those at work at the same time share them, and at least.
+POLLS, FEWEST_POLLS = 2, 5
 # What a row takes in an import, roughly: to estimate how many fit in five megabytes.
 ROW_BYTES = 120
 ATTRIBUTE_BYTES = 60
@@ -81,6 +82,7 @@ class AudienceList:
             self._files = SftpDelivery(self._settings, connection)
         self._by_file = False
         self._turns = Turns()
+        self._slots = threading.Semaphore(self._settings.imports_in_flight)
         self._jobs: dict[str, ImportJobs] = {}
         self._making_jobs = threading.Lock()
 
@@ -152,7 +154,7 @@ class AudienceList:
         imports = self._imports(adds) + self._imports(updates)
         calls = {
             # One look at earlier jobs, for every kind of change.
-            GET_IMPORT_JOBS: POLLS * imports + (1 if adds or updates or removes else 0),
+            GET_IMPORT_JOBS: self._polls(imports) + (1 if adds or updates or removes else 0),
             IMPORT_PROFILES: imports,
             GET_LIST_PROFILES: ceil(adds / self._rows_per_import) + ceil(removes / CAPS.lookup),
             REMOVE_MEMBERS: ceil(removes / CAPS.remove),
@@ -186,8 +188,14 @@ class AudienceList:
         """Further identifiers take a second import."""
         return ceil(people / self._rows_per_import) * (2 if self._reader.kinds else 1)
 
+    @staticmethod
+    def _polls(imports: int) -> int:
+        return max(FEWEST_POLLS, POLLS * imports) if imports else 0
+
     def _importing(self, target: ListRef) -> Importing:
-        return Importing(self._client, self._settings, self._jobs_of(target), self._turns, self._reader, target)
+        return Importing(
+            self._client, self._settings, self._jobs_of(target), self._turns, self._slots, self._reader, target
+        )
 
     def _jobs_of(self, target: ListRef) -> ImportJobs:
         with self._making_jobs:

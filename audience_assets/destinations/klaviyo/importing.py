@@ -10,6 +10,7 @@ mailed on somebody else's consent. After the first step the address has a profil
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ class Importing:
     settings: KlaviyoSettings
     jobs: ImportJobs
     turns: Turns
+    slots: threading.Semaphore
     reader: RowReader
     target: ListRef
 
@@ -65,6 +67,11 @@ class Importing:
         return self._deliver(members, None)
 
     def _deliver(self, members: Sequence[Member], list_id: str | None) -> Report:
+        """Rows are made once it is the batch's turn: those of all that wait would not fit in memory."""
+        with self.turns.of(IMPORTING), self.slots:
+            return self._deliver_now(members, list_id)
+
+    def _deliver_now(self, members: Sequence[Member], list_id: str | None) -> Report:
         before = self.client.calls
         rows, refused = self.reader.read(members)
         for row in rows:
@@ -72,9 +79,8 @@ class Importing:
                 row.status = Status.ACCEPTED
         sending = [row for row in rows if row.status is None]
         if sending:
-            with self.turns.of(IMPORTING):
-                self.jobs.settle()
-                self._write(sending, list_id)
+            self.jobs.settle()
+            self._write(sending, list_id)
         told = [row.outcome() for row in rows if row.status is not Status.ACCEPTED or row.issues]
         return Report([*refused, *told], self.client.calls - before)
 

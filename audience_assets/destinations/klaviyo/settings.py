@@ -38,8 +38,9 @@ class KlaviyoSettings(SftpSettings):
         description="wait before Klaviyo is asked what it did when the answer to a write was lost",
     )
     profiles_per_import: int = Field(
-        default=5000, ge=1, le=10_000, description="most people in one import; Klaviyo takes 10,000 and 5 MB"
+        default=2000, ge=1, le=10_000, description="most people in one import; Klaviyo takes 10,000 and 5 MB"
     )
+    imports_in_flight: int = Field(default=8, ge=1, le=16, description="imports of one list at the same time")
     import_poll_seconds: float = Field(
         default=2, ge=0, description="wait before a job's state is read; grows by half each time"
     )
