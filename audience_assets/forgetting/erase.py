@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from audience_assets.audiences.missing import explain_missing
+from audience_assets.destinations.base import Operation, Recheck, Status
 from audience_assets.errors import AudienceError
 from audience_assets.forgetting.places import SEGMENT, UPLOADED, Place, RegisteredList, places, registered_lists
 from audience_assets.forgetting.proof import write_proof
@@ -29,7 +30,10 @@ from audience_assets.warehouse.state import State
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A list that holds the person, as far as the ledger knows, or may hold them (`in_doubt`, `unsure`)."""
+    """A list that holds the person, as far as the ledger knows, or may hold them (`in_doubt`, `unsure`).
+
+    `kept` is of a leaver whom no sync could take off.
+    """
 
     activation: str
     list_name: str
@@ -68,11 +72,16 @@ class StillListed(AudienceError):
     def __init__(self, found: Erasure) -> None:
         self.found = found
         names = [each.activation for each in found.listed]
+        synced = [each.activation for each in found.listed if each.status != Status.KEPT]
+        advice = (
+            "Without our ledger nobody would take them off there. Delete them from the warehouse, or from the segment, "
+            f"and deliver: audience-assets sync {' '.join(synced)}. Then forget them."
+            if synced
+            else "They left, but nothing of ours can take them off there: do that by hand at the vendor."
+        )
         super().__init__(
-            f"Nothing was erased: the person is still in {', '.join(names)}, as far as we know. Without our ledger "
-            "nobody would take them off there. Delete them from the warehouse, or from the segment, and deliver: "
-            f"audience-assets sync {' '.join(names)}. Then forget them. To erase all the same, and take them off the "
-            "list yourself: --even-if-listed"
+            f"Nothing was erased: the person is still in {', '.join(names)}, as far as we know. {advice} To erase all "
+            "the same, and take them off the list yourself: --even-if-listed"
         )
 
 
@@ -135,8 +144,18 @@ def _count(connection: Connection, place: Place, where: sa.ColumnElement[bool]) 
 
 
 def _listed(connection: Connection, runtime: Runtime, person: Person, lists: Sequence[RegisteredList]) -> list[Listed]:
-    """Lists whose ledger has the person, or whose last sync was interrupted while they were on their way."""
+    """Lists whose ledger has the person, or whose last sync was interrupted while they were on their way.
+
+    And those that keep somebody who left, because nothing could take them off.
+    """
     found: list[Listed] = []
+    rejection = runtime.state.rejection
+    kept = sa.select(rejection.c.activation).where(
+        rejection.c.operation == Operation.REMOVE.value,
+        rejection.c.recheck == Recheck.WHEN_CHANGED.value,
+        rejection.c.identifier.in_(sorted(person.identifiers)),
+    )
+    keeping = set(connection.scalars(kept)) if person.identifiers else set()
     sync = runtime.state.sync
     unfinished = set(connection.scalars(sa.select(sync.c.activation).where(sync.c.state.in_(UNFINISHED))))
     for each in lists:
@@ -147,6 +166,7 @@ def _listed(connection: Connection, runtime: Runtime, person: Person, lists: Seq
             statuses |= set(connection.scalars(query))
         if each.change is not None and each.activation in unfinished:
             statuses |= {IN_DOUBT} if _count(connection, each.change, _theirs(each.change, person)) else set()
+        statuses |= {Status.KEPT.value} if each.activation in keeping and not statuses else set()
         found += [Listed(each.activation, each.name, each.url, max(statuses))] if statuses else []
     return found
 

@@ -25,6 +25,7 @@ from audience_assets.destinations.base import (
     Status,
     Unavailable,
 )
+from audience_assets.forgetting import StillListed, forget, read_subject
 from audience_assets.sync import open_rejections
 from audience_assets_tests.sync.vendor import PlainVendor
 from audience_assets_tests.sync.world import World, make_world
@@ -163,6 +164,10 @@ def test_who_can_not_be_taken_off_is_no_member_any_more_and_told_of(world: World
     assert (row.reason, row.operation, row.rows) == ("stays_in_list", "remove", 3)
     assert len(vendor.held()) == 10
     assert rejection_rate(world.runtime, "vips", 7).passed, "they are no part of the audience"
+    left = read_subject(world.runtime.project, "email", "p1@x.com")
+    assert [each.status for each in forget(world.runtime, left).listed] == ["kept"]
+    with pytest.raises(StillListed, match="by hand at the vendor"):
+        forget(world.runtime, left, erase=True)
     assert world.sync().state == "unchanged", "they are not taken for leavers again"
     world.set_people(people(10), range(3, 11))
     assert world.sync().added == 1

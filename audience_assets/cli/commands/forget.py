@@ -17,6 +17,8 @@ from audience_assets.forgetting import Erasure, Proof, StillListed, Subject, for
 from audience_assets.forgetting.subject import BadSubject
 from audience_assets.runtime import Runtime
 
+MARKS = {"member": "", "kept": ", left but not taken off"}
+
 
 @declare(
     "forget",
@@ -91,7 +93,7 @@ def _summary(found: Erasure) -> Iterator[str | Table]:
     for each in found.listed:
         yield (
             f"{'Still' if found.erased else 'Now'} in the list of {each.activation} ({each.list_name}"
-            f"{', in doubt' if each.status != 'member' else ''}){f': {each.url}' if each.url else ''}"
+            f"{MARKS.get(each.status, ', in doubt')}){f': {each.url}' if each.url else ''}"
         )
     yield from _warnings(found)
     if found.rows and not found.erased and not found.listed:
