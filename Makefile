@@ -5,6 +5,8 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 	$$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && \
 	{ echo $$name; break; }; done)
 BIN := .venv/bin
+# One more than there are cores: some tests wait for a server that they started.
+WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PACKAGING := pyproject.toml setup.cfg
 
 .PHONY: demo ui test check clean help
@@ -19,7 +21,7 @@ ui: .venv/installed ## the demo's lists in Dagster, and the vendors' sandboxes, 
 	@$(BIN)/audience-assets ui
 
 test: .venv/installed-test ## the whole suite on every core, on SQLite, DuckDB and Postgres servers of its own
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist worksteal
 
 check: .venv/installed-test ## style and types
 	$(BIN)/ruff check .
