@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -25,6 +25,8 @@ from audience_assets.destinations.failures import Misconfigured as Misconfigured
 from audience_assets.destinations.failures import Throttled as Throttled
 from audience_assets.destinations.failures import Unauthorized as Unauthorized
 from audience_assets.destinations.failures import Unavailable as Unavailable
+
+Declared = TypeVar("Declared", bound=BaseModel)
 
 
 class Operation(StrEnum):
@@ -359,6 +361,11 @@ class Connection:
     mapped: Mapped = field(default_factory=Mapped)
     activation: str = ""
     list_name: str = ""
+
+
+def typed(value: BaseModel, model: type[Declared]) -> Declared:
+    """Settings or options as the service's own model, which they are unless another model was checked."""
+    return value if isinstance(value, model) else model.model_validate(value.model_dump())
 
 
 @dataclass(frozen=True)

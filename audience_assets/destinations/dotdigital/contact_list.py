@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from math import ceil
-from typing import TypeVar
 
 from pydantic import BaseModel
 
@@ -22,6 +21,7 @@ from audience_assets.destinations.base import (
     RemoteMember,
     Report,
     ServiceSpec,
+    typed,
 )
 from audience_assets.destinations.dotdigital import pace as calls
 from audience_assets.destinations.dotdigital.changing import Changing
@@ -34,8 +34,6 @@ from audience_assets.destinations.dotdigital.optouts import OptOuts, membership
 from audience_assets.destinations.dotdigital.settings import ContactListOptions, DotdigitalSettings
 from audience_assets.destinations.dotdigital.standing import Standing
 
-Model = TypeVar("Model", bound=BaseModel)
-
 BATCH_SIZES = {Operation.ADD: 5000, Operation.UPDATE: 5000, Operation.REMOVE: REMOVAL_SIZE}
 # Polls of one job in an estimate; they are not limited.
 POLLS = 5
@@ -45,8 +43,8 @@ class ContactList:
     """The service at one account, for one activation's options and one sync."""
 
     def __init__(self, connection: Connection) -> None:
-        self._settings = _typed(connection.settings, DotdigitalSettings)
-        self._options = _typed(connection.options, ContactListOptions)
+        self._settings = typed(connection.settings, DotdigitalSettings)
+        self._options = typed(connection.options, ContactListOptions)
         self._connection = connection
         self._client = DotdigitalClient(self._settings, connection.limiter, connection.now)
         self._lists = Lists(self._client, self._options.visibility)
@@ -149,12 +147,8 @@ def _remote(contact: dict[str, object]) -> RemoteMember:
     return RemoteMember(str(contact["contactId"]), found)
 
 
-def _typed(value: BaseModel, model: type[Model]) -> Model:
-    return value if isinstance(value, model) else model.model_validate(value.model_dump())
-
-
 def _identifiers(options: BaseModel) -> list[str]:
-    return [_typed(options, ContactListOptions).identifier]
+    return [typed(options, ContactListOptions).identifier]
 
 
 def _tracked(options: BaseModel) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from audience_assets.destinations.base import DestinationError, Finding, Unauthorized, Unavailable
 from audience_assets.destinations.dotdigital.client import DotdigitalClient
 from audience_assets.destinations.dotdigital.lists import VISIBILITY, Lists, name_fault
 from audience_assets.destinations.dotdigital.pace import LOW
 from audience_assets.destinations.dotdigital.settings import DotdigitalSettings
+from audience_assets.destinations.examining import attempt
 
 # No contact can have this address (RFC 2606), so the lookup finds nobody.
 _NOBODY = "nobody@audience-assets.invalid"
@@ -28,17 +29,9 @@ def examine(
     else:
         yield Finding("credentials", True, "the API user is accepted")
     yield _region(client, settings, account.get("ApiEndpoint", "").rstrip("/"))
-    yield _attempt("reading contacts", lambda: client.contact("email", _NOBODY))
+    yield attempt("reading contacts", lambda: client.contact("email", _NOBODY))
     yield from _list(client, list_name, visibility)
     yield _limits(client, settings, account)
-
-
-def _attempt(check: str, call: Callable[[], object]) -> Finding:
-    try:
-        call()
-    except DestinationError as error:
-        return Finding(check, False, str(error))
-    return Finding(check, True, "allowed")
 
 
 def _region(client: DotdigitalClient, settings: DotdigitalSettings, told: str) -> Finding:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import ceil
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -25,6 +25,7 @@ from audience_assets.destinations.base import (
     Report,
     ServiceSpec,
     Unavailable,
+    typed,
 )
 from audience_assets.destinations.emarsys.calls import chunks
 from audience_assets.destinations.emarsys.changes import SPELLINGS, Changes
@@ -34,8 +35,6 @@ from audience_assets.destinations.emarsys.endpoints import ADD, CAPS, CHECK_IDS,
 from audience_assets.destinations.emarsys.errors import NameTaken
 from audience_assets.destinations.emarsys.names import lists_named
 from audience_assets.destinations.emarsys.settings import ContactListOptions, EmarsysSettings
-
-Model = TypeVar("Model", bound=BaseModel)
 
 # Half of what Emarsys takes: its limit is far away either way, and a lost answer leaves fewer people open.
 BATCH_SIZE = CAPS.list_change // 2
@@ -47,8 +46,8 @@ class ContactList:
     """The service at one account, for one activation's options."""
 
     def __init__(self, connection: Connection) -> None:
-        self._settings = _typed(connection.settings, EmarsysSettings)
-        self._options = _typed(connection.options, ContactListOptions)
+        self._settings = typed(connection.settings, EmarsysSettings)
+        self._options = typed(connection.options, ContactListOptions)
         self._client = EmarsysClient(self._settings, connection.limiter, connection.now)
 
     def check(self, list_name: str | None = None) -> Iterator[Finding]:
@@ -125,17 +124,13 @@ class ContactList:
         )
 
 
-def _typed(value: BaseModel, model: type[Model]) -> Model:
-    return value if isinstance(value, model) else model.model_validate(value.model_dump())
-
-
 def _list_ref(found: dict[str, Any]) -> ListRef:
     return ListRef(str(found["id"]), str(found["name"]), facts={"adopted": "yes"})
 
 
 def _tracked(options: BaseModel) -> list[str]:
     """Where capitals matter, another spelling is another contact."""
-    return ["email"] if _typed(options, ContactListOptions).email_case == "as_written" else []
+    return ["email"] if typed(options, ContactListOptions).email_case == "as_written" else []
 
 
 CONTACT_LIST = ServiceSpec(

@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import ceil
-from typing import Any, TypeVar
-
-from pydantic import BaseModel
+from typing import Any
 
 from audience_assets.destinations.base import (
     CallEstimate,
@@ -26,6 +24,7 @@ from audience_assets.destinations.base import (
     Report,
     ServiceSpec,
     Unavailable,
+    typed,
 )
 from audience_assets.destinations.iterable.attributes import Attributes
 from audience_assets.destinations.iterable.catalogue import Catalogue
@@ -50,8 +49,6 @@ from audience_assets.destinations.iterable.settings import (
 )
 from audience_assets.destinations.iterable.writing import Writing
 
-Model = TypeVar("Model", bound=BaseModel)
-
 BATCH_SIZES = dict.fromkeys(Operation, MOST_ROWS)
 STANDARD = "Standard"
 LIST_TYPE = "list type"
@@ -66,8 +63,8 @@ class ContactList:
     """The service at one project, for one activation's options and mapping."""
 
     def __init__(self, connection: Connection) -> None:
-        self._settings = _typed(connection.settings, IterableSettings)
-        self._options = _typed(connection.options, ContactListOptions)
+        self._settings = typed(connection.settings, IterableSettings)
+        self._options = typed(connection.options, ContactListOptions)
         self._mapped = connection.mapped
         self._kind = require_sound(self._settings, self._options, connection.mapped)
         self._client = IterableClient(self._settings, connection.limiter)
@@ -171,10 +168,6 @@ def list_ref(resource: dict[str, Any]) -> ListRef:
             f"The Iterable list {name!r} ({resource['id']}) is a {kind} list: {why}. Set another list_name."
         )
     return ListRef(str(resource["id"]), name, facts={LIST_TYPE: kind, "adopted": "yes"})
-
-
-def _typed(value: BaseModel, model: type[Model]) -> Model:
-    return value if isinstance(value, model) else model.model_validate(value.model_dump())
 
 
 CONTACT_LIST = ServiceSpec(

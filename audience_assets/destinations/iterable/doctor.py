@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from audience_assets.destinations.base import BadBatch, BadRows, DestinationError, Finding, Mapped
+from audience_assets.destinations.examining import attempt
 from audience_assets.destinations.iterable.client import IterableClient
 from audience_assets.destinations.iterable.settings import EMAIL, ContactListOptions, IterableSettings
 from audience_assets.destinations.iterable.values import CREATED_AS, DATE, DOUBLE, LONG, STRING
@@ -31,8 +32,8 @@ def examine(
         return
     where = settings.base_url or f"the {settings.data_center.upper()} data centre"
     yield Finding("credentials", True, f"the key belongs to a project at {where}; its number of lists is {len(lists)}")
-    yield _attempt("reading users", lambda: client.knows(kind, _NOBODY[kind]))
-    yield _attempt("writing", lambda: _write_nobody(client))
+    yield attempt("reading users", lambda: client.knows(kind, _NOBODY[kind]))
+    yield attempt("writing", lambda: _write_nobody(client))
     try:
         fields = client.fields()
     except DestinationError as error:
@@ -42,14 +43,6 @@ def examine(
         yield from _attributes(options, mapped, fields)
     if list_name is not None:
         yield _list(lists, list_name)
-
-
-def _attempt(check: str, call: Callable[[], object]) -> Finding:
-    try:
-        call()
-    except DestinationError as error:
-        return Finding(check, False, str(error))
-    return Finding(check, True, "allowed")
 
 
 def _write_nobody(client: IterableClient) -> None:

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from math import ceil
-from typing import TypeVar
 
 from pydantic import BaseModel
 
@@ -28,6 +27,7 @@ from audience_assets.destinations.base import (
     Report,
     Route,
     ServiceSpec,
+    typed,
 )
 from audience_assets.destinations.klaviyo.attributes import mapping_faults
 from audience_assets.destinations.klaviyo.client import KlaviyoClient
@@ -51,8 +51,6 @@ from audience_assets.destinations.klaviyo.sftp_settings import header_faults
 from audience_assets.destinations.klaviyo.turns import Turns
 from audience_assets.destinations.limits import floor_seconds
 
-Model = TypeVar("Model", bound=BaseModel)
-
 # Klaviyo takes 10,000 in an import; sixteen batches of so many would not fit in memory.
 BATCH_SIZES = {Operation.ADD: 2000, Operation.UPDATE: 2000, Operation.REMOVE: CAPS.remove}
 # Readings of job states in an estimate: for each job, as those at work at the same time share them, and at least.
@@ -66,8 +64,8 @@ class AudienceList:
     """The service at one account, for one activation's options and one sync."""
 
     def __init__(self, connection: Connection) -> None:
-        self._settings = _typed(connection.settings, KlaviyoSettings)
-        self._options = _typed(connection.options, AudienceListOptions)
+        self._settings = typed(connection.settings, KlaviyoSettings)
+        self._options = typed(connection.options, AudienceListOptions)
         self._client = KlaviyoClient(self._settings, connection.limiter)
         self._lists = Lists(self._client, self._options.opt_in_process)
         self._mapped = _sound(connection.mapped)
@@ -203,10 +201,6 @@ class AudienceList:
             return self._jobs.setdefault(target.id, made)
 
 
-def _typed(value: BaseModel, model: type[Model]) -> Model:
-    return value if isinstance(value, model) else model.model_validate(value.model_dump())
-
-
 def _sound(mapped: Mapped) -> Mapped:
     """A checked project's mapping has no faults. Misconfigured."""
     faults = [f"{each.message} ({each.hint})" if each.hint else each.message for each in mapping_faults(mapped)]
@@ -218,10 +212,10 @@ def _sound(mapped: Mapped) -> Mapped:
 def _mapping_faults(settings: BaseModel | None, options: BaseModel, mapped: Mapped) -> Iterator[MappingFault]:
     named = list(mapping_faults(mapped))
     yield from named
-    route = _typed(options, AudienceListOptions).route
+    route = typed(options, AudienceListOptions).route
     if settings is None or route == API or named:
         return
-    account = _typed(settings, KlaviyoSettings)
+    account = typed(settings, KlaviyoSettings)
     if account.has_sftp:
         yield from header_faults(account, mapped)
     elif route == SFTP:

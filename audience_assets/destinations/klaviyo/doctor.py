@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from audience_assets.destinations.base import BadBatch, BadRows, DestinationError, Finding
+from audience_assets.destinations.examining import attempt
 from audience_assets.destinations.klaviyo.client import KlaviyoClient
 
 # No contact can have this address (RFC 2606), so the lookup answers an empty page.
@@ -19,9 +20,9 @@ def examine(client: KlaviyoClient, list_name: str | None, channels: Sequence[str
     if not is_known:
         return
     yield _revision(client)
-    yield _attempt("reading lists", lambda: client.lists_named(list_name or _NOBODY))
-    yield _attempt("reading profiles and consent", lambda: list(client.profiles("email", [_NOBODY])))
-    yield _attempt("writing consent", lambda: _write_nothing(client))
+    yield attempt("reading lists", lambda: client.lists_named(list_name or _NOBODY))
+    yield attempt("reading profiles and consent", lambda: list(client.profiles("email", [_NOBODY])))
+    yield attempt("writing consent", lambda: _write_nothing(client))
     if list_name is not None:
         yield from _list(client, list_name)
     if "sms" in channels:
@@ -40,9 +41,9 @@ def examine_audience_list(client: KlaviyoClient, list_name: str | None) -> Itera
     if not is_known:
         return
     yield _revision(client)
-    yield _attempt("reading lists", lambda: client.lists_named(list_name or _NOBODY))
-    yield _attempt("reading import jobs", client.newest_import_jobs)
-    yield _attempt("importing profiles", lambda: _import_nothing(client))
+    yield attempt("reading lists", lambda: client.lists_named(list_name or _NOBODY))
+    yield attempt("reading import jobs", client.newest_import_jobs)
+    yield attempt("importing profiles", lambda: _import_nothing(client))
     if list_name is not None:
         yield from _list(client, list_name)
 
@@ -55,10 +56,10 @@ def examine_list(client: KlaviyoClient, list_name: str | None, list_id: str | No
         return
     yield _revision(client)
     if list_id is not None:
-        found = _attempt("list", lambda: client.list(list_id))
+        found = attempt("list", lambda: client.list(list_id))
         yield replace(found, message=f"list {list_id} exists") if found.ok else found
         return
-    yield _attempt("reading lists", lambda: client.lists_named(list_name or _NOBODY))
+    yield attempt("reading lists", lambda: client.lists_named(list_name or _NOBODY))
     if list_name is not None:
         yield from _list(client, list_name)
 
@@ -80,14 +81,6 @@ def _revision(client: KlaviyoClient) -> Finding:
     return Finding(
         "revision", False, f"Klaviyo applies API revision {applied}, not the {client.revision} that is asked for"
     )
-
-
-def _attempt(check: str, call: Callable[[], object]) -> Finding:
-    try:
-        call()
-    except DestinationError as error:
-        return Finding(check, False, str(error))
-    return Finding(check, True, "allowed")
 
 
 def _write_nothing(client: KlaviyoClient) -> None:

@@ -7,7 +7,6 @@ once the file that holds them is in place.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
 
 from pydantic import BaseModel
 
@@ -24,6 +23,7 @@ from audience_assets.destinations.base import (
     RemoteMember,
     Report,
     ServiceSpec,
+    typed,
 )
 from audience_assets.destinations.klaviyo import attributes
 from audience_assets.destinations.klaviyo.client import KlaviyoClient
@@ -34,8 +34,6 @@ from audience_assets.destinations.klaviyo.sftp_lists import ApiList, GivenList, 
 from audience_assets.destinations.klaviyo.sftp_rows import IDENTIFIERS
 from audience_assets.destinations.klaviyo.sftp_settings import header_faults
 
-Model = TypeVar("Model", bound=BaseModel)
-
 BATCH_SIZES = dict.fromkeys(Operation, 1000)
 
 
@@ -43,9 +41,9 @@ class SftpImport:
     """The service at one account, for one activation's options and mapping."""
 
     def __init__(self, connection: Connection) -> None:
-        self._settings = _typed(connection.settings, KlaviyoSettings)
+        self._settings = typed(connection.settings, KlaviyoSettings)
         self._files = SftpDelivery(self._settings, connection)
-        self._target = _target(self._settings, _typed(connection.options, SftpImportOptions), connection)
+        self._target = _target(self._settings, typed(connection.options, SftpImportOptions), connection)
 
     def check(self, list_name: str | None = None) -> Iterator[Finding]:
         """Connection, host key, private key, folder; see `destinations.klaviyo.sftp_doctor`."""
@@ -101,17 +99,13 @@ def _target(settings: KlaviyoSettings, options: SftpImportOptions, connection: C
     return GivenList(options.list_id, connection.list_name)
 
 
-def _typed(value: BaseModel, model: type[Model]) -> Model:
-    return value if isinstance(value, model) else model.model_validate(value.model_dump())
-
-
 def _mapping_faults(settings: BaseModel | None, _: BaseModel, mapped: Mapped) -> Iterable[MappingFault]:
     if not mapped.identifiers:
         yield MappingFault(("identifiers",), "Klaviyo needs one of email, phone, external_id in every row")
     named = list(attributes.mapping_faults(mapped))
     yield from named
     if settings is not None and not named:
-        yield from header_faults(_typed(settings, KlaviyoSettings), mapped)
+        yield from header_faults(typed(settings, KlaviyoSettings), mapped)
 
 
 SFTP_IMPORT = ServiceSpec(

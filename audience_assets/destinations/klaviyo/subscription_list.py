@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import ceil
-from typing import TypeVar
 
 from pydantic import BaseModel
 
@@ -22,6 +21,7 @@ from audience_assets.destinations.base import (
     RemoteMember,
     Report,
     ServiceSpec,
+    typed,
 )
 from audience_assets.destinations.klaviyo.changing import Changing
 from audience_assets.destinations.klaviyo.client import KlaviyoClient
@@ -39,8 +39,6 @@ from audience_assets.destinations.klaviyo.lists import OPT_IN_PROCESS, SINGLE_OP
 from audience_assets.destinations.klaviyo.settings import KlaviyoSettings, SubscriptionListOptions
 from audience_assets.destinations.klaviyo.unsettled import Claims
 
-Model = TypeVar("Model", bound=BaseModel)
-
 BATCH_SIZES = {
     Operation.ADD: CAPS.subscribe,
     Operation.UPDATE: CAPS.lookup,
@@ -52,8 +50,8 @@ class SubscriptionList:
     """The service at one account, for one activation's options."""
 
     def __init__(self, connection: Connection) -> None:
-        self._settings = _typed(connection.settings, KlaviyoSettings)
-        self._options = _typed(connection.options, SubscriptionListOptions)
+        self._settings = typed(connection.settings, KlaviyoSettings)
+        self._options = typed(connection.options, SubscriptionListOptions)
         self._connection = connection
         self._client = KlaviyoClient(self._settings, connection.limiter)
         self._lists = Lists(self._client, self._options.opt_in_process or "double_opt_in")
@@ -123,12 +121,8 @@ class SubscriptionList:
         )
 
 
-def _typed(value: BaseModel, model: type[Model]) -> Model:
-    return value if isinstance(value, model) else model.model_validate(value.model_dump())
-
-
 def _options(options: BaseModel) -> SubscriptionListOptions:
-    return _typed(options, SubscriptionListOptions)
+    return typed(options, SubscriptionListOptions)
 
 
 def _identifiers(options: BaseModel) -> list[str]:

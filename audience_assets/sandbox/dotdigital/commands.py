@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from audience_assets.sandbox.dotdigital.account import AccountSettings, DotdigitalAccount
+from audience_assets.sandbox.switching import change_switches
 
 if TYPE_CHECKING:
     from audience_assets.sandbox.dotdigital.vendor import DotdigitalSandbox
@@ -89,12 +89,7 @@ def _finish_jobs(account: DotdigitalAccount, _: Arguments) -> Any:
 
 def _switches(account: DotdigitalAccount, arguments: Arguments) -> Any:
     """Any of `DotdigitalSwitches`, for all accounts; answers with all of them."""
-    known = {field.name for field in fields(account.switches)}
-    for name, value in arguments.items():
-        if name not in known:
-            raise KeyError(name)
-        setattr(account.switches, name, value)
-    return asdict(account.switches)
+    return change_switches(account.switches, arguments)
 
 
 COMMANDS: dict[str, Callable[[DotdigitalAccount, Arguments], Any]] = {

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from audience_assets.sandbox.iterable.project import IterableProject
+from audience_assets.sandbox.switching import change_switches
 
 if TYPE_CHECKING:
     from audience_assets.sandbox.iterable.vendor import IterableSandbox
@@ -79,12 +79,7 @@ def _finish(project: IterableProject, _: Arguments) -> Any:
 
 def _switches(project: IterableProject, arguments: Arguments) -> Any:
     """Any of `IterableSwitches`, for all projects; answers with all of them."""
-    known = {field.name for field in fields(project.switches)}
-    for name, value in arguments.items():
-        if name not in known:
-            raise KeyError(name)
-        setattr(project.switches, name, value)
-    return asdict(project.switches)
+    return change_switches(project.switches, arguments)
 
 
 COMMANDS: dict[str, Callable[[IterableProject, Arguments], Any]] = {

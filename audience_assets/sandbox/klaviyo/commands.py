@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from audience_assets.sandbox.klaviyo.account import AccountSettings, KlaviyoAccount
+from audience_assets.sandbox.switching import change_switches
 
 if TYPE_CHECKING:
     from audience_assets.sandbox.klaviyo.vendor import KlaviyoSandbox
@@ -119,12 +119,7 @@ def _finish_jobs(account: KlaviyoAccount, _: Arguments) -> Any:
 
 def _switches(account: KlaviyoAccount, arguments: Arguments) -> Any:
     """Any of `KlaviyoSwitches`, for all accounts; answers with all of them."""
-    known = {field.name for field in fields(account.switches)}
-    for name, value in arguments.items():
-        if name not in known:
-            raise KeyError(name)
-        setattr(account.switches, name, frozenset(value) if isinstance(value, list) else value)
-    return {name: sorted(v) if isinstance(v, frozenset) else v for name, v in asdict(account.switches).items()}
+    return change_switches(account.switches, arguments)
 
 
 COMMANDS: dict[str, Callable[[KlaviyoAccount, Arguments], Any]] = {
