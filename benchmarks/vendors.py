@@ -124,18 +124,10 @@ def run(task: Task) -> bool:
 
 
 def tasks(given: argparse.Namespace, folder: Path) -> list[Task]:
+    variant = {"settings": dict(each.split("=", 1) for each in given.settings)}
     return [
-        Task(
-            service,
-            variant,
-            given.members,
-            switch == "on",
-            given.clock == "real",
-            folder / f"{number}-{position}-{switch}",
-        )
-        for number, service in enumerate(given.service)
-        for position, variant in enumerate(SERVICES[service].variants if given.variants else ({},))
-        if not given.variants or set(variant) <= {"settings"}
+        Task(service, variant, given.members, switch == "on", given.clock == "real", folder / f"{service}-{switch}")
+        for service in given.service
         for switch in given.limits
     ]
 
@@ -146,7 +138,7 @@ def main() -> None:
     parser.add_argument("--service", choices=list(SERVICES), nargs="+", default=list(SERVICES))
     parser.add_argument("--limits", choices=["off", "on"], nargs="+", default=["off", "on"])
     parser.add_argument("--clock", choices=["skipping", "real"], default="skipping")
-    parser.add_argument("--variants", action="store_true", help="with each choice of settings, not the first one alone")
+    parser.add_argument("--settings", default=[], nargs="+", metavar="NAME=VALUE", help="of the destination")
     given = parser.parse_args()
     PROCESSES.set_forkserver_preload(["benchmarks.vendor_processes"])
     with tempfile.TemporaryDirectory(prefix="audience-bench-") as name:
