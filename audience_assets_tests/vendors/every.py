@@ -12,6 +12,7 @@ SERVICES: Mapping[str, type[VendorAccount]] = {
     for each in (
         klaviyo.SubscriptionList,
         klaviyo.AudienceList,
+        klaviyo.SftpImport,
         iterable.ContactList,
         emarsys.ContactList,
         dotdigital.ContactList,
