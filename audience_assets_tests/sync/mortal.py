@@ -82,7 +82,7 @@ Change = Callable[[ListRef, Sequence[Member]], Report]
 
 def one_at_a_time(service: ListService) -> ListService:
     """Batches one after the other, so that a failing example fails again."""
-    turn = threading.Lock()
+    turn = threading.RLock()  # a service may add by its own update
 
     def in_turn(change: Change) -> Change:
         def wait_and_change(target: ListRef, members: Sequence[Member]) -> Report:
