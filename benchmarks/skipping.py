@@ -29,9 +29,10 @@ from audience_assets.sandbox.connection import Delivery
 from audience_assets.sandbox.messages import Response
 
 PROCESSES = multiprocessing.get_context("forkserver")
-# How often it is looked whether everybody waits, which has to be so twice in a row.
-LOOK_SECONDS = 0.001
-# Whoever has taken more CPU than that since the last look is at work; the look itself takes less.
+# How often it is looked whether everybody waits, which has to be so twice in a row; less often while somebody does not
+# get the processor that they want. The CPU time of looking is left out.
+LOOK_SECONDS, LOOK_AGAIN_SECONDS = 0.001, 0.005
+# Whoever has taken more CPU than that since the last look is at work.
 IDLE_CPU_SECONDS = 0.0002
 # Places of the two processes.
 TWIN, SYNC = 0, 1
@@ -53,7 +54,7 @@ class Shared(NamedTuple):
 
     @property
     def working(self) -> list[int]:
-        return [pid for pid in self.processes.get_obj() if pid]
+        return [pid for pid in self.processes.get_obj()[:] if pid]
 
     @contextmanager
     def counting(self, place: int) -> Iterator[None]:
@@ -135,7 +136,9 @@ class SkippingClock(SharedClock):
         self._sleepers: list[tuple[float, int, threading.Event]] = []
         self._slept = 0
         self._left = shared.answered.value
-        self._worked = 0.0
+        # CPU seconds: of everybody at the last look, and of looking.
+        self._worked = self._looked = 0.0
+        self._pause = LOOK_SECONDS
         self._ended = False
 
     def sleep(self, seconds: float) -> None:
@@ -168,8 +171,9 @@ class SkippingClock(SharedClock):
 
     def _skip_waits(self) -> None:
         quiet = 0
+        self._looked = time.thread_time()
         while not self._ended:
-            time.sleep(LOOK_SECONDS)
+            time.sleep(self._pause)
             with self._lock:
                 quiet = quiet + 1 if self._sleepers and self._is_quiet() else 0
                 if quiet > 1:
@@ -177,14 +181,20 @@ class SkippingClock(SharedClock):
                     quiet = 0
                 while self._sleepers and self._sleepers[0][0] <= self.now():
                     heapq.heappop(self._sleepers)[2].set()
+                looked, self._looked = self._looked, time.thread_time()
+                self._skipped.value -= self._looked - looked
 
     def _is_quiet(self) -> bool:
+        self._pause = LOOK_SECONDS
         before, self._worked = self._worked, sum(cpu_seconds(pid) for pid in self._shared.working)
         arrived = self._shared.answered.value >= self._left
-        if not arrived or self._worked - before > IDLE_CPU_SECONDS:
+        if not arrived or self._worked - before - (time.thread_time() - self._looked) > IDLE_CPU_SECONDS:
             return False
         mine = threading.get_native_id()
-        return not any(is_at_work(pid, mine) for pid in self._shared.working)
+        if any(is_at_work(pid, mine) for pid in self._shared.working):
+            self._pause = LOOK_AGAIN_SECONDS
+            return False
+        return True
 
 
 class WatchedLog:
