@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from audience_assets.assets.campaign_deliveries import build_campaign_deliveries
 from audience_assets.assets.campaign_results import build_campaign_results, results_schedules
 from audience_assets.assets.campaign_schedules import build_campaign_schedules
 from audience_assets.assets.campaigns import build_campaign
@@ -52,7 +53,7 @@ def build_definitions(
     measured = [*build_insights(project), *build_campaign_results(project)]
     lists = [build_list(statements, each, days, retries) for each in project.effective.values()]
     return dg.Definitions(
-        assets=[*build_sources(project), *segments, *campaigns, *measured, *lists],
+        assets=[*build_sources(project), *segments, *campaigns, *measured, *lists, *build_campaign_deliveries(project)],
         jobs=build_reconciliations(project),
         resources=build_resources(project),
         schedules=[

@@ -42,6 +42,7 @@ from audience_assets.sync.desired import (
 )
 from audience_assets.sync.diff import ABSENT, IN_DOUBT, IN_LIST, REJECTED, UNSURE, Differ
 from audience_assets.sync.numbers import DELIVERED, Numbering
+from audience_assets.sync.reach import reach_of
 from audience_assets.sync.report import PlanCounts
 from audience_assets.sync.respelled import Phones
 from audience_assets.warehouse.column_types import FIELD_TYPES
@@ -182,7 +183,12 @@ class Planner:
         Users without an identifier take a pass of their own to count: `unidentified` is what an earlier sync counted.
         """
         expect_large_joins(connection)
-        with without_control(connection, self.desired(tables), self.control) as desired:
+        everybody, control = self.desired(tables), self.control
+        with without_control(connection, everybody, control) as desired:
+            if control is not None:
+                syncs = self.runtime.state.sync
+                reach = reach_of(connection, self, everybody, desired).encoded()
+                connection.execute(syncs.update().where(syncs.c.id == sync).values(reach=reach))
             return self._write(connection, tables, sync, unidentified, desired)
 
     @property

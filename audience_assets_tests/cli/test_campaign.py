@@ -143,6 +143,31 @@ def test_a_delivered_campaign_holds_its_groups_and_no_control(
     }
 
 
+def test_status_tells_what_became_of_every_list(campaign: Campaign, run: Run, project: Path, vendor: Vendor) -> None:
+    before = answer(campaign("status", "spring", "--json"))
+    assert [(each["state"], each["customers"]) for each in before[0]["lists"]] == [("not yet", 0)] * 2
+    with_guard = SPRING + "delivery: {klaviyo: {guard: {min_size: 100000}}}\n"
+    (project / "campaigns/spring.yaml").write_text(with_guard)
+    assert run("sync", LISTS[0]).exit_code == 3
+    (project / "campaigns/spring.yaml").write_text(SPRING)
+    delivered = run("sync", LISTS[1])
+    assert delivered.exit_code in (0, 4), delivered.output
+    result = campaign("status", "--json")
+    assert result.exit_code == 1
+    [told] = answer(result)
+    socks, shirts = told["lists"]
+    assert (socks["state"], socks["rows"]) == ("stopped by a guard", 0)
+    assert "fewer than min_size 100000" in socks["error"]
+    assert shirts["state"] in ("delivered", "in part") and shirts["rows"] > 0
+    for each in told["lists"]:
+        possible = each["customers"] - sum(each["shrink"].values()) + each["expansion"]
+        assert each["rows"] + each["waiting"] == possible
+    assert told["customers"] == sum(each["customers"] for each in told["lists"])
+    shown = campaign("status", "spring").stdout
+    assert "stopped by a guard" in shown and "spring: lists" in shown and not addresses(shown)
+    assert vendor.account.list_named("Spring_Shirts")
+
+
 def test_syncing_all_leaves_campaigns_to_their_time(campaign: Campaign, run: Run, vendor: Vendor) -> None:
     del campaign, vendor
     told = answer(run("sync", "--all", "--json"))

@@ -18,6 +18,7 @@ from audience_assets.project.activations import Guard
 from audience_assets.project.campaigns import Campaign
 from audience_assets.sync import (
     GuardTripped,
+    campaign_delivery,
     latest_reconciliations,
     latest_syncs,
     open_rejections,
@@ -109,6 +110,8 @@ def life_of_a_treatment(folder: Path, engine: sa.Engine) -> None:
         reach = measure_reach(connection, planner, planner.unplanned())
     assert 0 < reach.rows == report.members_after < reach.customers == 20
     assert reach.shrink["the email of somebody in control"] > 0
+    [told] = campaign_delivery(runtime, "spring").lists
+    assert (told.state, told.reach) == ("delivered", reach)
 
 
 def _consent_again(world: World) -> None:

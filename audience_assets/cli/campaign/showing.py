@@ -9,9 +9,10 @@ from rich.table import Table
 
 from audience_assets.campaigns.outlook import Outlook
 from audience_assets.campaigns.refresh import CampaignRun
-from audience_assets.cli.words import amount, count, percent, table
+from audience_assets.cli.words import amount, count, moment, percent, table
 from audience_assets.project.audiences import audience_name, parts_of
 from audience_assets.project.project import Project
+from audience_assets.sync import CampaignDelivery
 from audience_assets.sync.reach import Reach
 
 
@@ -59,6 +60,28 @@ def reach_table(reached: Mapping[str, Reach]) -> Table:
     ]
     columns = ("list", "customers", "rows", "shrink", "expansion")
     return table("from customers to rows", columns, rows, numbers="customers, rows")
+
+
+def delivery_table(found: CampaignDelivery) -> Table:
+    """What became of each group at each destination."""
+    rows = [
+        (
+            each.sub_audience,
+            each.group,
+            each.destination,
+            each.state,
+            count(each.reach.customers),
+            count(each.reach.rows),
+            count(each.waiting),
+            "; ".join(f"{number:,} {why}" for why, number in each.reach.shrink.items()) or "-",
+            count(each.reach.expansion),
+            moment(each.at),
+        )
+        for each in found.lists
+    ]
+    numbers = ("customers", "rows", "waiting", "expansion")
+    columns = ("sub-audience", "group", "destination", "state", *numbers[:3], "shrink", numbers[3], "when")
+    return table(f"{found.campaign}: lists", columns, rows, numbers=", ".join(numbers))
 
 
 def outlook_table(outlook: Sequence[Outlook]) -> Table:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from sqlalchemy.exc import DBAPIError
 
+from audience_assets.cli.campaign.showing import delivery_table
 from audience_assets.cli.codes import Code, worst
 from audience_assets.cli.declare import declare
 from audience_assets.cli.delivering import Delivery, summary
@@ -19,7 +20,7 @@ from audience_assets.destinations.base import DestinationError
 from audience_assets.errors import AudienceError
 from audience_assets.project.project import Project
 from audience_assets.runtime import Runtime
-from audience_assets.sync import SyncReport, run_sync
+from audience_assets.sync import SyncReport, campaign_delivery, run_sync
 
 
 @declare(
@@ -60,6 +61,8 @@ def command(
             else _deliver(session, runtime, name, as_of, approve, recreate)
             for name in chosen
         ]
+        if campaign is not None:
+            session.say(delivery_table(campaign_delivery(runtime, campaign)))
     if session.as_json:
         session.answer([result for _, result in results])
     return worst([code for code, _ in results])
