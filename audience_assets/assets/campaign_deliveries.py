@@ -29,7 +29,7 @@ _REASONS = dg.TableSchema(columns=[dg.TableColumn("why"), dg.TableColumn("custom
 
 
 def build_campaign_deliveries(project: Project) -> list[dg.AssetSpec]:
-    """One asset for each campaign that has lists, downstream of all of them."""
+    """One asset for each campaign that is delivered, downstream of all its lists."""
     return [
         dg.AssetSpec(
             delivery_key(name),
@@ -44,7 +44,7 @@ def build_campaign_deliveries(project: Project) -> list[dg.AssetSpec]:
             kinds={"table"},
         )
         for name, campaign in project.campaigns.items()
-        if project.lists_of(name)
+        if project.is_active(name) and project.lists_of(name)
     ]
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from audience_assets.errors import AudienceError
 from audience_assets.project.activations import EffectiveActivation
+from audience_assets.project.campaign_states import expect_active
 from audience_assets.sync.diff import IN_LIST
 from audience_assets.warehouse.keys import found_keys
 from audience_assets.warehouse.state import State
@@ -74,7 +75,10 @@ def kept_lists(connection: Connection, state: State) -> dict[str, KeptList]:
 
 
 def expect_own_list(runtime: Runtime, activation: EffectiveActivation, *, recreate: bool = False) -> None:
-    """Raises ListMoved, unless the list is to be made anew, and KeysChanged. Nothing is written."""
+    """Raises NotActive, ListMoved unless the list is to be made anew, and KeysChanged. Nothing is written."""
+    campaign = runtime.project.audience(activation.audience).campaign
+    if campaign is not None:
+        expect_active(runtime.project, campaign)
     key_type = runtime.project.models[activation.model].key_type
     with runtime.engine.connect().execution_options(read_only=True) as connection, connection.begin():
         if not recreate:

@@ -235,3 +235,16 @@ def test_deliveries_are_counted_from_the_start(cadence: str, at: str, number: in
     said = schedule(type="recurring", cadence=cadence, weekday="tuesday", start="2026-03-02")
     tick = datetime.fromisoformat(at).replace(tzinfo=ZoneInfo("Europe/Paris"))
     assert delivery_number(said, date(2026, 3, 2), tick) == number
+
+
+@pytest.mark.parametrize("state", ["draft", "archived"])
+def test_a_draft_or_an_archived_campaign_is_shown_and_nothing_delivers_it(campaign: Shop, state: str) -> None:
+    (campaign.folder / "campaigns/spring.yaml").write_text(f"{SPRING}state: {state}\n")
+    definitions = build_definitions(campaign.folder)
+    dg.Definitions.validate_loadable(definitions)
+    specs = {spec.key.to_user_string(): spec for spec in definitions.resolve_all_asset_specs()}
+    assert {key for key in specs if "spring" in key} == {"campaign/spring"}
+    graph = definitions.resolve_asset_graph()
+    assert not graph.get(dg.AssetKey(["campaign", "spring"])).is_executable
+    assert state in (specs["campaign/spring"].description or "").lower()
+    assert "campaign_spring" not in {schedule.name for schedule in definitions.schedules or ()}

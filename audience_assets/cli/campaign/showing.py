@@ -31,7 +31,8 @@ def groups_table(project: Project, name: str, counts: Mapping[str, Mapping[str, 
             told = "control, sent nothing" if group.control else "\n".join(lists)
             rows.append((part.name, group.name, share, *people, told))
     columns = ("sub-audience", "group", "share", *(() if counts is None else ("people",)), "list")
-    return table(campaign.title, columns, rows, numbers="share, people")
+    title = campaign.title if campaign.state == "active" else f"{campaign.title} ({campaign.state})"
+    return table(title, columns, rows, numbers="share, people")
 
 
 def funnel(run: CampaignRun) -> str:
@@ -62,7 +63,7 @@ def reach_table(reached: Mapping[str, Reach]) -> Table:
     return table("from customers to rows", columns, rows, numbers="customers, rows")
 
 
-def delivery_table(found: CampaignDelivery) -> Table:
+def delivery_table(found: CampaignDelivery, state: str = "active") -> Table:
     """What became of each group at each destination."""
     rows = [
         (
@@ -81,7 +82,8 @@ def delivery_table(found: CampaignDelivery) -> Table:
     ]
     numbers = ("customers", "rows", "waiting", "expansion")
     columns = ("sub-audience", "group", "destination", "state", *numbers[:3], "shrink", numbers[3], "when")
-    return table(f"{found.campaign}: lists", columns, rows, numbers=", ".join(numbers))
+    title = f"{found.campaign}: lists" if state == "active" else f"{found.campaign} ({state}): lists"
+    return table(title, columns, rows, numbers=", ".join(numbers))
 
 
 def outlook_table(outlook: Sequence[Outlook]) -> Table:

@@ -27,11 +27,12 @@ def command(session: Session, campaigns: tuple[str, ...]) -> Code:
         declared = runtime.project.campaigns
         chosen = [known(name, "campaign", declared) for name in campaigns] or list(declared)
         found = [campaign_delivery(runtime, name) for name in chosen]
+        states = {name: declared[name].state for name in chosen}
     if session.as_json:
-        session.answer([plain_delivery(each) for each in found])
+        session.answer([{**plain_delivery(each), "state": states[each.campaign]} for each in found])
     else:
         for each in found:
-            session.say(delivery_table(each))
+            session.say(delivery_table(each, states[each.campaign]))
             for one in each.lists:
                 if one.error:
                     session.say(f"{one.activation}: {one.error}")

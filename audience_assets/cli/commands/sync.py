@@ -18,6 +18,7 @@ from audience_assets.cli.refreshing import refresh_each
 from audience_assets.cli.session import Session
 from audience_assets.destinations.base import DestinationError
 from audience_assets.errors import AudienceError
+from audience_assets.project.campaign_states import expect_active
 from audience_assets.project.project import Project
 from audience_assets.runtime import Runtime
 from audience_assets.sync import SyncReport, campaign_delivery, run_sync
@@ -71,7 +72,7 @@ def command(
 def _chosen(project: Project, activations: tuple[str, ...], campaign: str | None) -> list[str]:
     """Without a name all activations, but not the lists of campaigns, which may not have begun, or be over."""
     if campaign is not None:
-        known(campaign, "campaign", project.campaigns)
+        expect_active(project, known(campaign, "campaign", project.campaigns))
         return [each.name for each in project.lists_of(campaign)]
     return [known(name, "activation", project.effective) for name in activations] or list(project.activations)
 
