@@ -41,6 +41,7 @@ DELIVERED_SETTINGS = {
     "consent",
     "options",
     "foreign",
+    "on_duplicate",
     "audience",
     "destination",
 }

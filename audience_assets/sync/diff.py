@@ -118,10 +118,14 @@ class Differ:
         operation = sa.case((desired.has_identifier(), Operation.ADD.value), else_=LOST)
         wanted, gone = {"operation": operation, **self._wanted_values()}, self._gone(known)
         same_user = known.c.user_key == members.c.user_key
+        if desired.expands:
+            same_user &= known.c.identifier == desired.identifier()
         if connection.dialect.name == "sqlite":
             pairs = desired.joined().outerjoin(known, same_user)
             self._insert(connection, wanted, sa.select(*wanted.values()).select_from(pairs).where(fresh))
-            present = sa.exists().where(same_user).correlate(known)
+            present: sa.ColumnElement[bool] = sa.exists().where(same_user).correlate(known)
+            if desired.expands:
+                present = sa.tuple_(known.c.user_key, known.c.identifier).in_(self._identified())
             self._insert(connection, gone, sa.select(*gone.values()).select_from(known).where(~present))
             return
         left = members.c.user_key.is_(None)
@@ -134,12 +138,24 @@ class Differ:
 
         The full join takes them for leavers; SQLite asks the audience alone.
         """
-        if connection.dialect.name == "sqlite":
+        desired, change = self.desired, self.tables.change
+        if connection.dialect.name == "sqlite" and not desired.expands:
             return
-        change = self.tables.change
         leaving = change.c.operation.in_((Operation.REMOVE.value, DROP))
-        present = sa.select(self.desired.members.c.user_key)
-        connection.execute(change.delete().where(leaving, change.c.user_key.in_(present)))
+        key = desired.members.c.user_key
+        unseen: sa.ColumnElement[bool] = change.c.user_key.in_(sa.select(key))
+        if desired.expands:
+            # One of somebody's addresses may leave while they stay.
+            unseen &= change.c.user_key.not_in(
+                sa.select(key).join_from(desired.members, desired.users, desired.key == key)
+            )
+        connection.execute(change.delete().where(leaving, unseen))
+
+    def _identified(self) -> sa.Select[Any]:
+        """User and identifier of every row that has one."""
+        columns = (self.desired.members.c.user_key, self.desired.identifier())
+        joined = self.desired.joined(identifiers_only=True)
+        return sa.select(*columns).select_from(joined).where(self.desired.has_identifier())
 
     def _match_holders(self, connection: Connection, among: str, *first: tuple[sa.ColumnElement[bool], str]) -> None:
         """Whose identifier is in the list already is no addition but an update, or a relink if nothing shows.
@@ -225,17 +241,19 @@ class Differ:
     def _insert_moved(self, connection: Connection) -> None:
         """Ledger rows whose user is among the changes found and has another identifier now, or none.
 
-        Then whatever somebody else in the audience stands for is no removal.
+        Then whatever somebody else in the audience stands for is no removal. Where users expand, rows were compared by
+        identifier, so those that moved have been found.
         """
         change, ledger = self.tables.change, self.tables.ledger
         leaving = change.c.operation.in_((Operation.REMOVE.value, DROP))
         moved = change.c.identifier.is_distinct_from(ledger.c.identifier)
         pairs = change.join(ledger, change.c.user_key == ledger.c.user_key)
-        if self._any(connection, sa.select(change.c.seq).select_from(pairs).where(moved, ~leaving)):
+        found = sa.select(change.c.seq).select_from(pairs).where(moved, ~leaving)
+        if not self.desired.expands and self._any(connection, found):
             self._drop_lost_copies(connection)
             values, last = self._gone(ledger), connection.scalar(sa.select(sa.func.max(change.c.seq))) or 0
-            found = sa.select(*values.values()).select_from(pairs).where(moved, ~leaving)
-            self._insert(connection, values, found, after=last)
+            leavers = sa.select(*values.values()).select_from(pairs).where(moved, ~leaving)
+            self._insert(connection, values, leavers, after=last)
         stays = change.alias("stays")
         claimed = sa.select(stays.c.identifier).where(
             stays.c.operation.not_in((Operation.REMOVE.value, DROP)), stays.c.identifier.is_not(None)

@@ -84,19 +84,21 @@ def _measure(connection: Connection, planner: Planner, desired: Desired) -> Reac
     lacking = [sa.func.sum(sa.case((known & blank, 1), else_=0)) for blank in required.values()]
     whole = sa.and_(known, *(~blank for blank in required.values()))
     query = sa.select(
-        sa.func.count(),
+        sa.func.sum(sa.case((known, 1), else_=0)),
         sa.func.count(desired.members.c.user_key.distinct()),
-        sa.func.sum(sa.case((~known, 1), else_=0)),
+        sa.func.count(sa.case((known, desired.members.c.user_key)).distinct()),
         sa.func.sum(sa.case((whole, 1), else_=0)),
         sa.func.count(sa.case((whole, desired.identifier())).distinct()),
         *lacking,
     ).select_from(desired.joined())
-    every, customers, unknown, able, people, *without = (int(each or 0) for each in connection.execute(query).one())
-    expansion = every - customers
+    rows, customers, named, able, people, *without = (int(each or 0) for each in connection.execute(query).one())
+    expansion = rows - named
+    # Rows of one customer with one address are told apart only where they are refused.
+    copies = 0 if planner.activation.on_duplicate != "fail" else expansion
     reasons = {
-        f"no {' or '.join(desired.identifier_kinds)}": unknown,
+        f"no {' or '.join(desired.identifier_kinds)}": customers - named,
         **{f"no {name}": number for name, number in zip(required, without, strict=True)},
-        f"the same {' or '.join(desired.identifier_kinds)} as another": max(able - people - expansion, 0),
+        f"the same {' or '.join(desired.identifier_kinds)} as another": max(able - people - copies, 0),
     }
     return Reach(customers, people, expansion, {why: number for why, number in reasons.items() if number})
 
