@@ -55,6 +55,14 @@ class Stripped(FunctionElement[str]):
     inherit_cache = True
 
 
+class HasSign(FunctionElement[bool]):
+    """`(text)`: it starts with something visible, so it is not blank; NULL stays NULL. The cheapest look at a text."""
+
+    name = "has_sign"
+    type = sa.Boolean()
+    inherit_cache = True
+
+
 class Md5U32(FunctionElement[int]):
     """`(text)`: the first 8 hex digits of the md5 of the UTF-8 text, as an unsigned integer."""
 
@@ -128,6 +136,15 @@ _TEMPLATES: dict[type[FunctionElement[Any]], dict[str, str]] = {
         "snowflake": "TRIM({0}, {1})",
         "bigquery": "TRIM({0}, {1})",
         "redshift": "BTRIM({0}, {1})",
+    },
+    # "!" is the first character after the blanks, in the order of bytes.
+    HasSign: {
+        "sqlite": "({0} >= '!')",
+        "postgresql": "({0} COLLATE \"C\" >= '!')",
+        "duckdb": "({0} >= '!')",
+        "snowflake": "({0} >= '!')",
+        "bigquery": "({0} >= '!')",
+        "redshift": "({0} >= '!')",
     },
     Md5U32: {
         "sqlite": "aa_md5_u32({0})",
