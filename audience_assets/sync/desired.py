@@ -13,7 +13,7 @@ from sqlalchemy.sql import visitors
 from audience_assets.audiences.scope import Join
 from audience_assets.project.activations import EffectiveActivation
 from audience_assets.project.models import FieldType
-from audience_assets.warehouse.functions import FoldedColumn, HasSign, Stripped
+from audience_assets.warehouse.functions import FoldedColumn, StartsVisibly, Stripped
 from audience_assets.warehouse.state import MappedColumn
 
 # Loads from files leave these around values; a service strips them as well.
@@ -54,9 +54,12 @@ class Desired:
         return sa.or_(*(_is_some(kind, self.values[column]) for kind, column in sources))
 
     def may_be_blank(self) -> sa.ColumnElement[bool]:
-        """True of whoever plainly has no identifier, and of few others: cheap, because every row of a diff is asked."""
+        """True of everybody without an identifier, and of few others: cheap, because every row of a diff is asked.
+
+        A phone of punctuation alone is taken for one.
+        """
         columns = (_text(self.values[column]) for column in self.identifier_columns)
-        return sa.and_(*(HasSign(column).is_not(sa.true()) for column in columns))
+        return sa.and_(*(StartsVisibly(column).is_not(sa.true()) for column in columns))
 
     def joined(self, *, identifiers_only: bool = False, unseen: bool = False) -> sa.Join:
         """Members with their columns, or no more than identifiers need; `unseen`: also whom the users model lacks."""
@@ -103,8 +106,10 @@ def _text(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
 
 def _is_some(kind: str, column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
     """A phone of punctuation alone, as a lone dash, is blank."""
-    found = normalise(kind, column) if kind == PHONE else Stripped(_text(column), BLANKS)
-    return sa.func.coalesce(found, "", type_=sa.String()) != ""
+    if kind == PHONE:
+        return sa.func.coalesce(normalise(kind, column), "", type_=sa.String()) != ""
+    text = _text(column)
+    return StartsVisibly(text).is_(sa.true()) | (sa.func.coalesce(Stripped(text, BLANKS), "", type_=sa.String()) != "")
 
 
 def mapped_fields(activation: EffectiveActivation) -> dict[str, str]:
