@@ -114,9 +114,10 @@ def campaign_results(
         splits = _Splits.read(connection, state, name)
         day = launch or campaign.launch or campaign.schedule.start or _day(splits.since, project)
         days = window_days or campaign.measurement.window_days
-        since, end = (_midnight(each, project) for each in (day, day + timedelta(days=days)))
+        since = _midnight(day, project)
         if as_of <= since:
             raise AudienceError(f"the campaign {name} is launched on {day}: there are no results before")
+        end = _midnight(day + timedelta(days=days), project)
         until = min(as_of, end).astimezone(UTC)
         ledger = splits.ledger(state, project, campaign)
         outcomes, given = count_outcomes(connection, project, state, name, ledger, what, since, until)
@@ -143,8 +144,8 @@ class _Splits:
         rows = connection.execute(query).all()
         if not rows:
             raise WarehouseError(
-                f"campaign {name} was never computed, so nobody has a group. Compute it: materialize the asset "
-                f"campaign/{name} in Dagster"
+                f"campaign {name} was never computed, so nobody has a group. Compute it: audience-assets campaign "
+                f"recipients {name} (or materialize the asset campaign/{name} in Dagster)"
             )
         drawn = max((row.version for row in rows if row.salt != rows[-1].salt), default=0)
         versions: dict[int, dict[str, _Split]] = {}

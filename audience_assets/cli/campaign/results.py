@@ -19,6 +19,8 @@ from audience_assets.cli.declare import declare
 from audience_assets.cli.names import known
 from audience_assets.cli.session import Session
 from audience_assets.cli.words import amount, count, moment, percent, table
+from audience_assets.project.campaigns import LONGEST_WINDOW
+from audience_assets.project.days import FIRST
 
 NUMBERS = (
     "recipients",
@@ -37,7 +39,11 @@ NUMBERS = (
     "results",
     click.argument("campaign"),
     click.option("--launch", type=click.DateTime(["%Y-%m-%d"]), help="Count from this day instead of the launch."),
-    click.option("--days", type=click.IntRange(min=1), help="Count for so many days instead of the declared window."),
+    click.option(
+        "--days",
+        type=click.IntRange(min=1, max=LONGEST_WINDOW),
+        help="Count for so many days instead of the declared window.",
+    ),
     click.option(
         "--out",
         type=click.Path(file_okay=False, path_type=Path),
@@ -52,6 +58,8 @@ def command(session: Session, campaign: str, launch: datetime | None, days: int 
     with session.runtime() as runtime:
         project = runtime.project
         known(campaign, "campaign", project.campaigns)
+        if launch is not None and launch.date() < FIRST:
+            raise click.UsageError(f"--launch: there are no results from before {FIRST}")
         with session.err.status(f"measuring {campaign}"):
             day = launch.date() if launch else None
             found = campaign_results(
