@@ -24,7 +24,7 @@ def compile_split(
     one like it where they are now. `group_name` is NULL for those who are given one by number (`method: exact`), and
     for those who are in no sub-audience. Without a ledger nobody has been given a group before.
     """
-    people = audience.cte("campaign_audience")
+    people = audience.cte("cte_campaign_audience")
     if ledger is None:
         former = sa.null()
         rows = sa.select(people.c.user_key, people.c.place, bucket(splits.salt, people.c.user_key).label("bucket"))
@@ -32,7 +32,7 @@ def compile_split(
     else:
         rows = _with_former(people, splits, ledger, first_match=first_match)
     # Once for each person: SQLite would work out a bucket anew wherever it is named.
-    placed = rows.cte("campaign_placed").prefix_with("MATERIALIZED", dialect="sqlite")
+    placed = rows.cte("cte_campaign_placed").prefix_with("MATERIALIZED", dialect="sqlite")
     c = placed.c
     groups = [_group(part, splits, c) for part in splits.parts]
     group = sa.case(*((c.place == place, each) for place, each in enumerate(groups)), else_=_text(None))

@@ -27,10 +27,11 @@ class Remark:
 
 
 def campaign_remarks(project: Project, types: Mapping[str, DestinationType]) -> list[Remark]:
-    """Of all campaigns of a checked project."""
+    """Of all campaigns of a checked project but the archived ones, which nobody mends any more."""
     return [
         Remark(name, check, f"{place_of(project, name, path)}: {message}")
         for name, campaign in project.campaigns.items()
+        if campaign.state != "archived"
         for check, path, message in _about(project, campaign, types)
     ]
 
@@ -70,7 +71,7 @@ def _names(campaign: Campaign) -> Found:
     yield from _destination_in(campaign.title, used, ("name",), "campaign")
     for path, group in _groups(campaign):
         here = (*path, "name")
-        if title in slug(group.name):
+        if f"_{title}_" in f"_{slug(group.name)}_":
             told = "files and lists carry both, so the name would stand in them twice"
             yield "names", here, f"the group {group.name!r} repeats the campaign's name: {told}"
         if slug(group.name).startswith(UNFINISHED):
