@@ -19,7 +19,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.sharedctypes import Synchronized, SynchronizedArray
-from pathlib import Path
 from typing import NamedTuple
 
 from audience_assets.destinations.base import RateWindow
@@ -31,7 +30,7 @@ from audience_assets.sandbox.messages import Response
 PROCESSES = multiprocessing.get_context("forkserver")
 # How often it is looked whether everybody waits, which has to be so twice in a row; less often while somebody does not
 # get the processor that they want. The CPU time of looking is left out.
-LOOK_SECONDS, LOOK_AGAIN_SECONDS = 0.001, 0.005
+LOOK_SECONDS, LOOK_AGAIN_SECONDS = 0.001, 0.02
 # Whoever has taken more CPU than that since the last look is at work.
 IDLE_CPU_SECONDS = 0.0002
 # Places of the two processes.
@@ -54,7 +53,7 @@ class Shared(NamedTuple):
 
     @property
     def working(self) -> list[int]:
-        return [pid for pid in self.processes.get_obj()[:] if pid]
+        return [pid for pid in self.processes[:] if pid]
 
     @contextmanager
     def counting(self, place: int) -> Iterator[None]:
@@ -76,13 +75,15 @@ def cpu_seconds(pid: int) -> float:
 
 def is_at_work(pid: int, besides: int) -> bool:
     """Whether a thread, but that one, runs, waits for a processor or for a disk."""
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        if task.name != str(besides):
+    tasks = f"/proc/{pid}/task"
+    for task in os.listdir(tasks):  # noqa: PTH208 - thousands of times: paths as objects cost more than reading
+        if task != str(besides):
             try:
-                stat = (task / "stat").read_text()
+                with open(f"{tasks}/{task}/stat", "rb", buffering=0) as stat:  # noqa: PTH123
+                    state = stat.read().rpartition(b")")[2].split(maxsplit=1)[0]
             except (FileNotFoundError, ProcessLookupError):
                 continue  # it has ended
-            if stat.rpartition(")")[2].split()[0] in "RD":
+            if state in b"RD":
                 return True
     return False
 
@@ -136,7 +137,7 @@ class SkippingClock(SharedClock):
         self._sleepers: list[tuple[float, int, threading.Event]] = []
         self._slept = 0
         self._left = shared.answered.value
-        # CPU seconds: of everybody at the last look, and of looking.
+        # CPU seconds: of everybody else at the last look, and of looking.
         self._worked = self._looked = 0.0
         self._pause = LOOK_SECONDS
         self._ended = False
@@ -176,19 +177,20 @@ class SkippingClock(SharedClock):
             time.sleep(self._pause)
             with self._lock:
                 quiet = quiet + 1 if self._sleepers and self._is_quiet() else 0
+                looked, self._looked = self._looked, time.thread_time()
+                self._skipped.value -= self._looked - looked
                 if quiet > 1:
                     self._skipped.value += max(0.0, self._sleepers[0][0] - self.now())
                     quiet = 0
                 while self._sleepers and self._sleepers[0][0] <= self.now():
                     heapq.heappop(self._sleepers)[2].set()
-                looked, self._looked = self._looked, time.thread_time()
-                self._skipped.value -= self._looked - looked
 
     def _is_quiet(self) -> bool:
         self._pause = LOOK_SECONDS
-        before, self._worked = self._worked, sum(cpu_seconds(pid) for pid in self._shared.working)
+        everybody = sum(cpu_seconds(pid) for pid in self._shared.working)
+        before, self._worked = self._worked, everybody - time.thread_time()
         arrived = self._shared.answered.value >= self._left
-        if not arrived or self._worked - before - (time.thread_time() - self._looked) > IDLE_CPU_SECONDS:
+        if not arrived or self._worked - before > IDLE_CPU_SECONDS:
             return False
         mine = threading.get_native_id()
         if any(is_at_work(pid, mine) for pid in self._shared.working):
