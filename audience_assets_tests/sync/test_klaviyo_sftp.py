@@ -50,7 +50,7 @@ def test_a_list_follows_its_audience(shop: SftpShop) -> None:
     plan = shop.plan()
     assert (plan.counts.add, plan.list_name, plan.list_exists) == (20, "VIPs", False)
     assert {call.endpoint.name: call.calls for call in plan.estimate} == {"put_file": 1}
-    assert shop.calls("SFTP") == 0, "a plan writes nothing"
+    assert shop.calls_by("SFTP") == 0, "a plan writes nothing"
     first = shop.sync()
     assert (first.added, first.state, first.members_after) == (20, "delivered", 20)
     assert shop.members() == emails(*range(1, 21))
