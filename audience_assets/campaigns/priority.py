@@ -21,7 +21,8 @@ def rivals(
 
     These are its recipients, its control too: who is to get nothing of that one gets nothing of this. Whom a holdout
     keeps from it counts as if they were recipients, so that what is left to this campaign is as much of the held out as
-    of the others. A campaign is over when its results have been counted: `measurement.window_days` after its newest run.
+    of the others. A campaign is over when its results have been counted, `measurement.window_days` after its newest
+    run.
     """
     model = project.campaign_model(name)
     listed = [each for each in outranking(project, name) if project.campaign_model(each) == model]

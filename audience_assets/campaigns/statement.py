@@ -107,7 +107,7 @@ def _everybody(audience: Audience, users: Scope, *columns: sa.ColumnElement[Any]
 
 
 def _left_out(audience: Audience, users: Scope, matches: Sequence[Flag]) -> list[tuple[Flag, int]]:
-    """Held out is whom one of the `matches` would have made a recipient: they are what the recipients are compared with."""
+    """Held out is whom one of the `matches` would have made a recipient: they are compared with the recipients."""
     found: list[tuple[Flag, int]] = []
     if audience.campaign.exclude:
         found.append((_in_any(audience.campaign.exclude, users), EXCLUDED))
@@ -122,7 +122,7 @@ def _left_out(audience: Audience, users: Scope, matches: Sequence[Flag]) -> list
 
 def _is_of(campaign: str, rival: sa.Select[Any], users: Scope) -> Flag:
     name = f"rival_{campaign}"
-    keys = users.statement.cte(name, lambda: rival.distinct())
+    keys = users.statement.cte(name, rival.distinct)
     joined = users.join(keys, users.key == keys.c.user_key, name)
     return holds(joined.c.user_key.is_not(None))
 
