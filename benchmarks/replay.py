@@ -4,7 +4,7 @@
 
 Each day is loaded into the warehouse, the three segments are computed, their lists are delivered to the sandbox
 over HTTP, and every list is read back over HTTP and compared. One mismatch fails the run. `--vendors` is a service
-(klaviyo.subscription_list unless said), several with commas, or all that take e-mail addresses, in one project.
+(klaviyo.subscription_list unless said), several with commas, or all there are, in one project.
 Days pass on a clock that is moved, for the vendors and for us, so that nights between an opt-out and a return are real
 and our limiter's waits take no time: the times are ours and the sandbox's (in the same process), not the vendors'.
 Needs `shared/data/online_retail/transactions.parquet` in a folder above the repository.

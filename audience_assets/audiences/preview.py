@@ -32,7 +32,7 @@ def preview(
     model = project.users_model(name)
     declared = project.models[model]
     table = Catalogue(project.settings).table(model)
-    members = compile_segment(project, name, as_of, state=state).cte("members")
+    members = compile_segment(project, name, as_of, state=state).cte("cte_members")
     columns = [
         _shown(table.c[field], redact=field in declared.fields and declared.fields[field].pii).label(field)
         for field in dict.fromkeys([declared.key, *declared.fields])

@@ -53,10 +53,10 @@ class Statement:
     discovering: bool = False
 
     def cte(self, name: str, build: Callable[[], sa.Select[Any]]) -> sa.CTE:
-        """The CTE of this name, built when it is first asked for."""
+        """The CTE of this name, built when it is first asked for. `cte_` keeps it apart from a team's tables."""
         if name not in self.ctes:
             built = build()
-            self.ctes[name] = built.cte(short(name))
+            self.ctes[name] = built.cte(short(f"cte_{name}"))
         return self.ctes[name]
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from audience_assets.audiences.store import temporary_table
 from audience_assets.campaigns.exact import allocate, surplus
-from audience_assets.campaigns.split import is_control, known, sub_audience_name
+from audience_assets.campaigns.split import is_control, known, lost, sub_audience_name
 from audience_assets.campaigns.versions import EXACT, PartSplit, Splits
 from audience_assets.warehouse.column_types import UtcDateTime
 from audience_assets.warehouse.functions import hash_u32
@@ -87,8 +87,10 @@ def assign_exactly(connection: Connection, staged: Staged, ledger: sa.Table, *, 
     if not exact:
         return
     taken = _taken(connection, staged.splits, ledger, first_match=first_match)
-    if staged.splits.is_new and staged.splits.sticky == "rebalance" and taken:
-        taken = _release(connection, staged, taken, _waiting(connection, staged, exact))
+    if staged.splits.is_new and staged.splits.sticky == "rebalance":
+        _add_carried(connection, staged, exact, taken)
+        if taken:
+            taken = _release(connection, staged, taken, _waiting(connection, staged, exact))
     waiting = _waiting(connection, staged, exact)
     if waiting:
         _give(connection, staged, _allocations(staged.splits, taken, waiting))
@@ -105,11 +107,17 @@ def _waiting(connection: Connection, staged: Staged, places: list[int]) -> dict[
 
 
 def _taken(connection: Connection, splits: Splits, ledger: sa.Table, *, first_match: bool) -> Sizes:
-    """How many have each group by the present split; under rebalance, by whatever split."""
+    """How many were given each group by the present split; under rebalance, by whatever split."""
     before = known(ledger, splits, first_match=first_match)
     c = before.c
     columns = (c.sub_audience, sa.func.coalesce(c.stratum, "").label("stratum"), c.group_name, c.split_version)
     counted = sa.select(*columns, sa.func.count().label("people")).group_by(*columns)
+    if splits.gone and splits.sticky != "rebalance":
+        gone = lost(ledger, splits, first_match=first_match)
+        same_group = sa.or_(c.is_control, c.group_name == gone.c.group_name)
+        carried = sa.and_(same_group, sa.case((c.is_control, 1), else_=0) == sa.case((gone.c.is_control, 1), else_=0))
+        counted = counted.select_from(before.outerjoin(gone, c.user_key == gone.c.user_key))
+        counted = counted.where(sa.case((carried, sa.false()), else_=sa.true()))
     found: Sizes = defaultdict(dict)
     places = {part.sub_audience: (place, part) for place, part in enumerate(splits.parts)}
     for row in connection.execute(counted):
@@ -118,6 +126,17 @@ def _taken(connection: Connection, splits: Splits, ledger: sa.Table, *, first_ma
             groups = found[place, row.stratum]
             groups[row.group_name] = groups.get(row.group_name, 0) + row.people
     return dict(found)
+
+
+def _add_carried(connection: Connection, staged: Staged, places: list[int], taken: Sizes) -> None:
+    """Those whose group is no more, and who go on in one like it: the ledger does not tell yet."""
+    c = staged.table.c
+    columns = (c.place, c.stratum, c.group_name)
+    counted = sa.select(*columns, sa.func.count().label("people")).group_by(*columns)
+    carried = counted.where(c.place.in_(places), staged.has_group, c.former_group.is_(None))
+    for row in connection.execute(carried):
+        groups = taken.setdefault((row.place, row.stratum), {})
+        groups[row.group_name] = groups.get(row.group_name, 0) + row.people
 
 
 def _release(connection: Connection, staged: Staged, taken: Sizes, waiting: Mapping[Stratum, int]) -> Sizes:

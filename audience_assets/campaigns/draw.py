@@ -14,7 +14,7 @@ from audience_assets.campaigns.bucket_map import decode, sizes
 from audience_assets.campaigns.meaning import HeldOut
 from audience_assets.campaigns.outcomes import Outcome, VersionSize
 from audience_assets.campaigns.srm import GroupSizes
-from audience_assets.campaigns.versions import EXACT
+from audience_assets.campaigns.versions import EXACT, GroupKey
 from audience_assets.errors import WarehouseError
 from audience_assets.warehouse.functions import BUCKETS
 from audience_assets.warehouse.state import State
@@ -28,7 +28,7 @@ class PartSplit:
     """How one version splits one sub-audience. `follows`: those given a group by it come out at these very shares.
 
     By hash they always do. Where sizes are exact they do not once somebody else is made up for: people of other shares
-    under `rebalance`, or of a group that is no more, who are handed out again.
+    under `rebalance`, or of a treatment that is no more, who are handed out again.
     """
 
     shares: Mapping[str, int]  # group -> buckets
@@ -37,8 +37,8 @@ class PartSplit:
     follows: bool = True
 
     @property
-    def groups(self) -> set[tuple[str, bool]]:
-        return {(group, group == self.control) for group in self.shares}
+    def treatments(self) -> set[str]:
+        return self.shares.keys() - {self.control}
 
     def is_split_as(self, other: PartSplit) -> bool:
         return (self.shares, self.control, self.exact) == (other.shares, other.control, other.exact)
@@ -60,8 +60,8 @@ class Draw:
         rows = connection.execute(query).all()
         if not rows:
             raise WarehouseError(
-                f"campaign {name} was never computed, so nobody has a group. Compute it: materialize the asset "
-                f"campaign/{name} in Dagster"
+                f"campaign {name} was never computed, so nobody has a group. Compute it: audience-assets campaign "
+                f"recipients {name} (or materialize the asset campaign/{name} in Dagster)"
             )
         drawn = max((row.version for row in rows if row.salt != rows[-1].salt), default=0)
         rows = [row for row in rows if row.version > drawn]
@@ -120,22 +120,31 @@ class Draw:
 
 
 def _versions(rows: Sequence[sa.Row[Any]]) -> dict[int, dict[str, PartSplit]]:
+    """From rows in the order of versions."""
     found: dict[int, dict[str, PartSplit]] = {}
-    before: dict[str, list[PartSplit]] = {}
+    sticky: dict[int, str] = {}
     for row in rows:
-        split = PartSplit(sizes(decode(row.ranges)), row.control, row.method == EXACT)
-        earlier = before.setdefault(row.sub_audience, [])
-        if split.exact:
-            split = replace(split, follows=_follows(split, earlier, rebalances=row.sticky == "rebalance"))
-        found.setdefault(row.version, {})[row.sub_audience] = split
-        earlier.append(split)
+        its = PartSplit(sizes(decode(row.ranges)), row.control, row.method == EXACT)
+        found.setdefault(row.version, {})[row.sub_audience] = its
+        sticky[row.version] = row.sticky
+    for version, parts in found.items():
+        before = [each for number, each in found.items() if number < version]
+        gone = {key for each in before for key in _groups(each)} - _groups(parts)
+        for name, its in parts.items():
+            earlier = [each[name] for each in before if name in each]
+            follows = not its.exact or _follows(its, earlier, gone, rebalances=sticky[version] == "rebalance")
+            parts[name] = replace(its, follows=follows)
     return found
 
 
-def _follows(split: PartSplit, earlier: Sequence[PartSplit], *, rebalances: bool) -> bool:
-    if any(each.groups - split.groups for each in earlier):
+def _groups(parts: Mapping[str, PartSplit]) -> set[GroupKey]:
+    return {(name, group, group == its.control) for name, its in parts.items() for group in its.shares}
+
+
+def _follows(its: PartSplit, earlier: Sequence[PartSplit], gone: set[GroupKey], *, rebalances: bool) -> bool:
+    if any(its.control is None if was_control else group not in its.treatments for _, group, was_control in gone):
         return False
     if rebalances:
-        return all(each.is_split_as(split) and each.follows for each in earlier)
+        return all(each.is_split_as(its) and each.follows for each in earlier)
     # Newcomers make up for whoever came since the shares have been these.
-    return not earlier or not earlier[-1].is_split_as(split) or earlier[-1].follows
+    return not earlier or not earlier[-1].is_split_as(its) or earlier[-1].follows

@@ -134,9 +134,10 @@ def campaign_results(
         draw = Draw.read(connection, state, name)
         day = launch or campaign.launch or campaign.schedule.start or _day(draw.since, project)
         days = window_days or campaign.measurement.window_days
-        since, end = (_midnight(each, project) for each in (day, day + timedelta(days=days)))
+        since = _midnight(day, project)
         if as_of <= since:
             raise AudienceError(f"the campaign {name} is launched on {day}: there are no results before")
+        end = _midnight(day + timedelta(days=days), project)
         until = min(as_of, end).astimezone(UTC)
         window = Window(what, since, until, None if cap is None else int(cap * PERCENTILES / 100))
         parts = _parts(connection, state, project, campaign, draw, window)

@@ -12,6 +12,7 @@ from audience_assets.campaigns.versions import EXACT, GroupKey, PartSplit, Split
 from audience_assets.warehouse.functions import bucket
 
 Expression = sa.ColumnElement[Any]
+Columns = sa.sql.base.ReadOnlyColumnCollection[str, sa.sql.elements.KeyedColumnElement[Any]]
 
 
 def compile_split(
@@ -19,21 +20,21 @@ def compile_split(
 ) -> sa.Select[Any]:
     """Everybody in `audience`: user_key, place, bucket, group_name, former_group, former_version, stratum.
 
-    Whoever has a group already has it as `former_group`, and stays in its sub-audience. `group_name` is NULL for those
-    who are given one by number (`method: exact`), and for those who are in no sub-audience. Without a ledger nobody
-    has been given a group before.
+    Whoever has a group already has it as `former_group`, and stays in its sub-audience. Whose group is no more keeps
+    one like it where they are now. `group_name` is NULL for those who are given one by number (`method: exact`), and
+    for those who are in no sub-audience. Without a ledger nobody has been given a group before.
     """
-    people = audience.cte("campaign_audience")
+    people = audience.cte("cte_campaign_audience")
     if ledger is None:
         former = sa.null()
         rows = sa.select(people.c.user_key, people.c.place, bucket(splits.salt, people.c.user_key).label("bucket"))
         rows = rows.add_columns(*(former.label(name) for name in ("former_group", "former_version")), people.c.stratum)
     else:
-        rows = _with_former(people, splits, known(ledger, splits, first_match=first_match), first_match=first_match)
+        rows = _with_former(people, splits, ledger, first_match=first_match)
     # Once for each person: SQLite would work out a bucket anew wherever it is named.
-    placed = rows.cte("campaign_placed").prefix_with("MATERIALIZED", dialect="sqlite")
+    placed = rows.cte("cte_campaign_placed").prefix_with("MATERIALIZED", dialect="sqlite")
     c = placed.c
-    groups = [_group(part, splits, c.bucket, c.former_group) for part in splits.parts]
+    groups = [_group(part, splits, c) for part in splits.parts]
     group = sa.case(*((c.place == place, each) for place, each in enumerate(groups)), else_=_text(None))
     return sa.select(
         c.user_key,
@@ -46,7 +47,8 @@ def compile_split(
     ).select_from(placed)
 
 
-def _with_former(people: sa.CTE, splits: Splits, before: sa.Subquery, *, first_match: bool) -> sa.Select[Any]:
+def _with_former(people: sa.CTE, splits: Splits, ledger: sa.Table, *, first_match: bool) -> sa.Select[Any]:
+    before = known(ledger, splits, first_match=first_match)
     same = people.c.user_key == before.c.user_key
     place: Expression = people.c.place
     if first_match:
@@ -55,14 +57,20 @@ def _with_former(people: sa.CTE, splits: Splits, before: sa.Subquery, *, first_m
     else:
         same = sa.and_(same, people.c.place == _place(before.c.sub_audience, splits.parts))
     number = sa.func.coalesce(before.c.bucket, bucket(splits.salt, people.c.user_key))
-    return sa.select(
+    rows = sa.select(
         people.c.user_key,
         place.label("place"),
         number.label("bucket"),
         before.c.group_name.label("former_group"),
         before.c.split_version.label("former_version"),
         people.c.stratum,
-    ).select_from(people.outerjoin(before, same))
+    )
+    joined = people.outerjoin(before, same)
+    if splits.gone:
+        gone = lost(ledger, splits, first_match=first_match)
+        joined = joined.outerjoin(gone, people.c.user_key == gone.c.user_key)
+        rows = rows.add_columns(gone.c.group_name.label("lost_group"), gone.c.is_control.label("lost_control"))
+    return rows.select_from(joined)
 
 
 def known(ledger: sa.Table, splits: Splits, *, first_match: bool) -> sa.Subquery:
@@ -71,9 +79,9 @@ def known(ledger: sa.Table, splits: Splits, *, first_match: bool) -> sa.Subquery
     With first match one row a person, else one for each sub-audience.
     """
     c = ledger.c
-    rows = sa.select(c.user_key, c.sub_audience, c.group_name, c.bucket, c.split_version, c.stratum)
+    rows = sa.select(c.user_key, c.sub_audience, c.group_name, c.is_control, c.bucket, c.split_version, c.stratum)
     if splits.gone:
-        rows = rows.where(*(sa.not_(_is_group(ledger, key)) for key in sorted(splits.gone)))
+        rows = rows.where(sa.not_(_is_gone(ledger, splits)))
     if splits.drawn_since > 1:
         rows = rows.where(c.split_version >= splits.drawn_since)
     if splits.version == splits.drawn_since:
@@ -84,6 +92,30 @@ def known(ledger: sa.Table, splits: Splits, *, first_match: bool) -> sa.Subquery
     ranked = rows.add_columns(age.label("age")).subquery("ranked")
     columns = [column for column in ranked.c if column.name != "age"]
     return sa.select(*columns).where(ranked.c.age == 1).subquery("known")
+
+
+def lost(ledger: sa.Table, splits: Splits, *, first_match: bool) -> sa.Subquery:
+    """The group that is no more of everybody who had one: a control if it was one, else the one given last.
+
+    With all matches every sub-audience is split by itself, so that only who was control is asked for.
+    """
+    c = ledger.c
+    # Not by their names, which every warehouse has in an order of its own.
+    place = sa.case(*((_is_group(ledger, key), number) for number, key in enumerate(sorted(splits.gone))))
+    order = [sa.case((c.is_control, 0), else_=1), c.split_version.desc(), place]
+    age = sa.func.row_number().over(partition_by=c.user_key, order_by=order)
+    rows = sa.select(c.user_key, c.group_name, c.is_control, age.label("age")).where(_is_gone(ledger, splits))
+    if splits.drawn_since > 1:
+        rows = rows.where(c.split_version >= splits.drawn_since)
+    if not first_match:
+        rows = rows.where(c.is_control.is_(sa.true()))
+    ranked = rows.subquery("gone")
+    columns = (ranked.c.user_key, ranked.c.group_name, ranked.c.is_control)
+    return sa.select(*columns).where(ranked.c.age == 1).subquery("lost")
+
+
+def _is_gone(ledger: sa.Table, splits: Splits) -> sa.ColumnElement[bool]:
+    return sa.or_(*(_is_group(ledger, key) for key in sorted(splits.gone)))
 
 
 def _is_group(ledger: sa.Table, key: GroupKey) -> sa.ColumnElement[bool]:
@@ -99,12 +131,22 @@ def _place(sub_audience: Expression, parts: Sequence[PartSplit]) -> Expression:
     )
 
 
-def _group(part: PartSplit, splits: Splits, number: Expression, former: Expression) -> Expression:
+def _group(part: PartSplit, splits: Splits, placed: Columns) -> Expression:
+    if splits.first:
+        return _text(None) if part.method == EXACT else _of_map(part.ranges, placed.bucket)
+    kept = sa.func.coalesce(placed.former_group, _like_the_lost(part, placed)) if splits.gone else placed.former_group
     if part.method == EXACT:
-        return sa.cast(former, sa.String)
-    if splits.sticky == "rebalance" or splits.first:
-        return _of_map(part.ranges, number)
-    return sa.func.coalesce(former, _of_map(part.ranges, number))
+        return sa.cast(kept, sa.String)
+    if splits.sticky == "rebalance":
+        return _of_map(part.ranges, placed.bucket)
+    return sa.func.coalesce(kept, _of_map(part.ranges, placed.bucket))
+
+
+def _like_the_lost(part: PartSplit, placed: Columns) -> Expression:
+    """Control stays control, whatever it is called now; a treatment goes on where one has its name."""
+    treatments = [group for group in part.quotas if group != part.control]
+    still = sa.and_(sa.not_(placed.lost_control), placed.lost_group.in_(treatments))
+    return sa.case((placed.lost_control, _text(part.control)), (still, placed.lost_group), else_=_text(None))
 
 
 def _of_map(ranges: Sequence[Range], number: Expression) -> Expression:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
 from typing import Literal
 
@@ -10,8 +9,11 @@ from pydantic import Field
 
 from audience_assets.project.activations import ActivationSettings
 from audience_assets.project.conditions import Condition, Declared
+from audience_assets.project.days import Day
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+# Days; ten years.
+LONGEST_WINDOW = 3660
 
 
 class Group(Declared):
@@ -67,7 +69,7 @@ class End(Declared):
     """When a recurring campaign ends; after so many deliveries, or on a day."""
 
     after: int | None = Field(default=None, ge=1, description="deliveries, counted from the start")
-    on: date | None = Field(default=None, description="the last day")
+    on: Day | None = Field(default=None, description="the last day")
 
 
 class CampaignSchedule(Declared):
@@ -80,7 +82,7 @@ class CampaignSchedule(Declared):
     cadence: Literal["hourly", "daily", "weekly"] = "daily"
     weekday: Weekday = "monday"
     at: str = Field(default="09:00", description="time of day, HH:MM")
-    start: date | None = Field(default=None, description="the first day on which it may be delivered")
+    start: Day | None = Field(default=None, description="the first day on which it may be delivered")
     end: End = Field(default=End(), description="of a recurring campaign; never without")
 
 
@@ -103,7 +105,7 @@ class Value(Declared):
 class Measurement(Declared):
     """What is counted for everybody with a group, from the launch on."""
 
-    window_days: int = Field(default=7, ge=1, description="from the launch on")
+    window_days: int = Field(default=7, ge=1, le=LONGEST_WINDOW, description="from the launch on")
     conversion: Conversion | None = Field(default=None, description="default: of the value, else of the insights")
     value: Value | None = Field(default=None, description="default: that of the insights")
     items: Value | None = Field(
@@ -116,7 +118,9 @@ class Measurement(Declared):
         decimal_places=2,
         description="count one person's revenue up to this percentile of a sub-audience's, e.g. 99.9",
     )
-    useful_lift_percent: Decimal | None = Field(default=None, gt=0, description="warn if less can be seen only by luck")
+    useful_lift_percent: Decimal | None = Field(
+        default=None, gt=0, le=1_000_000, description="warn if less can be seen only by luck"
+    )
 
 
 class FileNames(Declared):
@@ -152,7 +156,7 @@ class Campaign(Declared):
         default_factory=dict, description="destination -> settings over its default_activation"
     )
     schedule: CampaignSchedule = CampaignSchedule()
-    launch: date | None = Field(default=None, description="when people get it; results are counted from here")
+    launch: Day | None = Field(default=None, description="when people get it; results are counted from here")
     measurement: Measurement = Measurement()
     files: FileNames = FileNames()
 
@@ -167,5 +171,5 @@ class Holdout(Declared):
 
     percent: Decimal = Field(gt=0, lt=100, decimal_places=2)
     model: str | None = None
-    from_: date | None = Field(default=None, alias="from")
-    until: date | None = Field(default=None, description="the first day that is not held out any more")
+    from_: Day | None = Field(default=None, alias="from")
+    until: Day | None = Field(default=None, description="the first day that is not held out any more")

@@ -46,7 +46,8 @@ class CampaignCheck:
             check_measurement(campaign.measurement, model, self.conditions.fields, place.at("measurement"))
         self._check_holdout(campaign, model, place.at("holdout"))
         self._check_priority(campaign, place.at("priority_list"))
-        check_times(campaign.schedule, place.at("schedule"))
+        if "schedule" not in read.unread:
+            check_times(campaign.schedule, place.at("schedule"))
         check_files(read)
         return model is not None
 
@@ -169,9 +170,10 @@ def _check_reachable(parts: Sequence[Part]) -> None:
     for index, part in enumerate(parts):
         name = part.declared.name
         if open_to_all is not None:
+            movable = not isinstance(part.declared, Remaining)
             part.place.report(
                 f"{name!r} gets nobody: {open_to_all.declared.name!r} before it has no condition and takes everybody",
-                f"put {name!r} first, or say assignment: all_matches",
+                f"put {name!r} first, or say assignment: all_matches" if movable else "leave `remaining` out",
             )
             return
         twin = next((each for each in parts[:index] if _matches_alike(each, part)), None)

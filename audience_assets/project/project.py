@@ -13,6 +13,7 @@ from audience_assets.project.activations import Activation, Destination, Effecti
 from audience_assets.project.audiences import Audience, treatment_audiences
 from audience_assets.project.campaigns import Campaign, Holdout
 from audience_assets.project.conditions import Declared
+from audience_assets.project.days import Day
 from audience_assets.project.models import CalculatedField, Insights, Model, Relationship, Segment
 
 
@@ -36,7 +37,7 @@ class ProjectFile(Declared):
 
     project: str
     timezone: str = "UTC"
-    first_sync_day: date = Field(
+    first_sync_day: Day = Field(
         default=date(2026, 1, 1), description="where Dagster's calendar of deliveries begins; days before it are hidden"
     )
     warehouse: WarehouseSettings

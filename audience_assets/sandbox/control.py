@@ -27,7 +27,7 @@ from audience_assets.sandbox.messages import Response
 if TYPE_CHECKING:
     from audience_assets.sandbox.server import Sandbox
 
-FAULT_FIELDS = {"action", "endpoint", "calls", "probability", "times", "seconds", "status", "retry_after"}
+FAULT_FIELDS = {"action", "endpoint", "calls", "probability", "times", "seconds", "status", "content", "retry_after"}
 
 
 class Refused(Exception):

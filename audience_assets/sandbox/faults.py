@@ -25,6 +25,7 @@ class Action(StrEnum):
     TRUNCATE = "truncate"  # the write happened, the answer stops half way
     CHALLENGE = "challenge"  # an HTML 403 from the proxy before the vendor
     NOT_APPLIED = "not_applied"  # accepted, and silently never done
+    REPLACE = "replace"  # the write happened, and the answer is another: a page, or JSON of another form
     HOOK_BEFORE = "hook_before"
     HOOK_AFTER = "hook_after"
 
@@ -38,8 +39,8 @@ class Fault:
 
     `calls` are the ordinal numbers (from 1, counted since the rule was added) that are hit; without them
     each matching call is hit with `probability`. The rule ends after `times` hits. `seconds` is the latency,
-    `status` the error's, `retry_after` the throttle's whole seconds. `hook` runs in the server's thread, on
-    the action's side of the write: a test may kill a process in it.
+    `status` the error's or the other answer's, whose text is `content`, `retry_after` the throttle's whole seconds.
+    `hook` runs in the server's thread, on the action's side of the write: a test may kill a process in it.
     """
 
     action: Action
@@ -49,6 +50,7 @@ class Fault:
     times: int | None = None
     seconds: float = 0.0
     status: int = 503
+    content: str = ""
     retry_after: int | None = 1
     hook: Callable[[Request], None] | None = None
     seen: int = field(default=0, init=False)

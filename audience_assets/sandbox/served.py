@@ -20,7 +20,7 @@ Person = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Served:
-    """A twin with one account. `settings` are a destination's, but for the secret, by the open twin's address."""
+    """A twin with one account. `settings` are a destination's, but for the key, by the open twin's address."""
 
     vendor: SandboxVendor
     seed: Callable[[Iterable[Person]], int]
@@ -48,7 +48,8 @@ def _klaviyo(key: str, rate_limits: bool) -> Served:
             "sftp_port": str(host.port),
             "sftp_host_keys": host.host_key.fingerprint,
             "sftp_username": ACCOUNT,
-            "sftp_private_key_file": str(host.key_file(pair)),
+            # On one line, as a variable of the environment takes it; nothing of the sandbox is on the disk.
+            "sftp_private_key": pair.private.strip().replace("\n", "\\n"),
         }
         return {"base_url": url, **by_sftp}
 

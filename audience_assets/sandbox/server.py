@@ -189,6 +189,9 @@ def _respond(vendor: SandboxVendor, request: Request, fault: Fault | None) -> tu
     response = vendor.handle(request)
     if fault.action is Action.ERROR_AFTER:
         return vendor.refuse(fault.status, None), delivery
+    if fault.action is Action.REPLACE:
+        kind = "text/html" if fault.content.startswith("<") else "application/json"
+        return Response(fault.status, fault.content.encode(), {"Content-Type": kind}), delivery
     return response, delivery
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.sql import visitors
 from audience_assets.audiences.scope import Join
 from audience_assets.project.activations import EffectiveActivation
 from audience_assets.project.models import FieldType
-from audience_assets.warehouse.functions import FoldedColumn, Stripped
+from audience_assets.warehouse.functions import FoldedColumn, StartsVisibly, Stripped
 from audience_assets.warehouse.state import MappedColumn
 
 # Loads from files leave these around values; a service strips them as well.
@@ -53,14 +53,17 @@ class Desired:
         sources = zip(self.identifier_kinds, self.identifier_columns, strict=True)
         return sa.or_(*(_is_some(kind, self.values[column]) for kind, column in sources))
 
-    def is_blank(self) -> sa.ColumnElement[bool]:
-        """Whether a user plainly has no identifier: nothing but spaces. Much cheaper, for every row of a diff."""
-        columns = (_text(self.values[column]) for column in self.identifier_columns)
-        return sa.and_(*(sa.func.coalesce(sa.func.trim(column), "") == "" for column in columns))
+    def may_be_blank(self) -> sa.ColumnElement[bool]:
+        """True of everybody without an identifier, and of few others: cheap, because every row of a diff is asked.
 
-    def joined(self, *, identifiers_only: bool = False) -> sa.Join:
-        """Members with their columns, or with no more than identifiers need."""
-        clause = self.members.join(self.users, self.key == self.members.c.user_key)
+        A phone of punctuation alone is taken for one.
+        """
+        columns = (_text(self.values[column]) for column in self.identifier_columns)
+        return sa.and_(*(StartsVisibly(column).is_not(sa.true()) for column in columns))
+
+    def joined(self, *, identifiers_only: bool = False, unseen: bool = False) -> sa.Join:
+        """Members with their columns, or no more than identifiers need; `unseen`: also whom the users model lacks."""
+        clause = self.members.join(self.users, self.key == self.members.c.user_key, isouter=unseen)
         for target, on in self._identifier_joins() if identifiers_only else self.joins:
             clause = clause.outerjoin(target, on)
         return clause
@@ -103,8 +106,10 @@ def _text(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
 
 def _is_some(kind: str, column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
     """A phone of punctuation alone, as a lone dash, is blank."""
-    found = normalise(kind, column) if kind == PHONE else Stripped(_text(column), BLANKS)
-    return sa.func.coalesce(found, "", type_=sa.String()) != ""
+    if kind == PHONE:
+        return sa.func.coalesce(normalise(kind, column), "", type_=sa.String()) != ""
+    text = _text(column)
+    return StartsVisibly(text).is_(sa.true()) | (sa.func.coalesce(Stripped(text, BLANKS), "", type_=sa.String()) != "")
 
 
 def mapped_fields(activation: EffectiveActivation) -> dict[str, str]:

@@ -8,6 +8,7 @@ who share an address removes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,8 @@ MAY_BE_LISTED = (*IN_LIST, UNSURE)
 LOST = "lost"
 # A user whose identifier is in the ledger for a smaller key.
 HELD = "held"
+# Users who want to be in the list, as changes before they are matched with who holds their identifier.
+WANTED = (Operation.ADD.value, Operation.UPDATE.value, RELINK)
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Differ:
         connection.execute(self.tables.change.delete())
         if ledger_is_empty:
             self._insert_everybody(connection)
-            duplicates = self._drop_duplicates(connection)
+            duplicates = self._drop_duplicates(connection, sa.true())
             if duplicates:
                 self._delete_lost(connection)
             return duplicates
@@ -61,8 +64,7 @@ class Differ:
         if not self._any(connection, sa.select(self.tables.change.c.seq)):
             return 0
         expect_few_rows(connection, self.tables.change, self.tables.change.c.operation)
-        self._keep_unseen(connection)
-        duplicates = self._drop_duplicates(connection)
+        duplicates = self._drop_duplicates(connection, self.tables.change.c.operation.in_(WANTED))
         ledger = self.tables.ledger
         held = (ledger.c.user_key < self.tables.change.c.user_key) & (ledger.c.due == 0)
         self._match_holders(connection, Operation.ADD.value, (held, HELD))
@@ -105,6 +107,7 @@ class Differ:
         """Everybody in the audience who is not in the ledger exactly so, and ledger rows whose user left it.
 
         One full join, which Postgres and DuckDB do in half the time of a join and an anti-join. SQLite's is slow.
+        Whoever is in the audience and not in the users model, which may be loaded anew just now, has not left.
         """
         desired, known, members = self.desired, self.tables.ledger.alias("known"), self.desired.members
         differs = sa.or_(
@@ -113,33 +116,43 @@ class Differ:
             *(known.c[name.column].is_distinct_from(desired.values[name.column]) for name in desired.columns),
         )
         # Nothing of theirs may have changed, but what they were known by counts no more: other channels were chosen.
-        differs |= desired.is_blank() & ~desired.has_identifier()
+        differs |= desired.may_be_blank() & ~desired.has_identifier()
         fresh = differs & (desired.has_identifier() | known.c.user_key.is_not(None))
-        operation = sa.case((desired.has_identifier(), Operation.ADD.value), else_=LOST)
-        wanted, gone = {"operation": operation, **self._wanted_values()}, self._gone(known)
+        wanted, gone = self._compared(known), self._gone(known)
         same_user = known.c.user_key == members.c.user_key
         if connection.dialect.name == "sqlite":
             pairs = desired.joined().outerjoin(known, same_user)
             self._insert(connection, wanted, sa.select(*wanted.values()).select_from(pairs).where(fresh))
-            present = sa.exists().where(same_user).correlate(known)
-            self._insert(connection, gone, sa.select(*gone.values()).select_from(known).where(~present))
+            left = known.c.user_key.not_in(sa.select(members.c.user_key))
+            self._insert(connection, gone, sa.select(*gone.values()).select_from(known).where(left))
             return
-        left = members.c.user_key.is_(None)
-        values = {name: sa.case((left, gone[name]), else_=wanted.get(name, sa.null())) for name in gone}
-        pairs = desired.joined().outerjoin(known, same_user, full=True)
-        self._insert(connection, values, sa.select(*values.values()).select_from(pairs).where(left | fresh))
+        left, seen = members.c.user_key.is_(None), desired.key.is_not(None)
+        values = {name: sa.case((left, gone[name]), else_=wanted[name]) for name in gone}
+        pairs = desired.joined(unseen=True).outerjoin(known, same_user, full=True)
+        self._insert(connection, values, sa.select(*values.values()).select_from(pairs).where(left | (seen & fresh)))
 
-    def _keep_unseen(self, connection: Connection) -> None:
-        """Whoever is in the audience and not in the users model, which may be loaded anew just now, has not left.
+    def _compared(self, known: sa.FromClause) -> dict[str, Any]:
+        """A user as a change, beside the ledger row of theirs, if any.
 
-        The full join takes them for leavers; SQLite asks the audience alone.
+        Who is a member by the same identifier is an update already; the others are matched with who holds theirs.
         """
-        if connection.dialect.name == "sqlite":
-            return
-        change = self.tables.change
-        leaving = change.c.operation.in_((Operation.REMOVE.value, DROP))
-        present = sa.select(self.desired.members.c.user_key)
-        connection.execute(change.delete().where(leaving, change.c.user_key.in_(present)))
+        kept = (known.c.status == MEMBER) & (known.c.identifier == self.desired.identifier())
+        operation = sa.case(
+            (~self.desired.has_identifier(), LOST),
+            (kept, self._update_or_relink(known, self.desired.values)),
+            else_=Operation.ADD.value,
+        )
+        # Nobody reads what an addition was before, so these need not ask who kept their identifier.
+        before = {column.previous: known.c[column.column] for column in self.desired.columns}
+        vendor_id = sa.case((kept, known.c.vendor_id))
+        return {"operation": operation, "vendor_id": vendor_id, **self._wanted_values(), **before}
+
+    def _update_or_relink(
+        self, held: sa.FromClause, wanted: Mapping[str, sa.ColumnElement[Any]]
+    ) -> sa.ColumnElement[str]:
+        tracked = [held.c[name].is_distinct_from(wanted[name]) for name in self.desired.tracked_columns]
+        again = held.c.recheck == Recheck.NEXT_SYNC.value
+        return sa.case((sa.or_(again, *tracked), Operation.UPDATE.value), else_=RELINK)
 
     def _match_holders(self, connection: Connection, among: str, *first: tuple[sa.ColumnElement[bool], str]) -> None:
         """Whose identifier is in the list already is no addition but an update, or a relink if nothing shows.
@@ -147,14 +160,8 @@ class Differ:
         `first` are cases that go before these.
         """
         change, holder = self.tables.change, self.tables.ledger
-        tracked = [holder.c[name].is_distinct_from(change.c[name]) for name in self.desired.tracked_columns]
-        again = holder.c.recheck == Recheck.NEXT_SYNC.value
-        operation = sa.case(
-            *first,
-            (holder.c.status != MEMBER, Operation.ADD.value),
-            (sa.or_(again, *tracked), Operation.UPDATE.value),
-            else_=RELINK,
-        )
+        member = self._update_or_relink(holder, dict(change.c.items()))
+        operation = sa.case(*first, (holder.c.status != MEMBER, Operation.ADD.value), else_=member)
         previous = {column.previous: holder.c[column.column] for column in self.desired.columns}
         connection.execute(
             change.update()
@@ -162,34 +169,27 @@ class Differ:
             .values(operation=operation, vendor_id=holder.c.vendor_id, **previous)
         )
 
-    def _drop_duplicates(self, connection: Connection) -> int:
+    def _drop_duplicates(self, connection: Connection, wanting: sa.ColumnElement[bool]) -> int:
         """Of users who share an identifier the one with the smallest key stands for all."""
         change, duplicate = self.tables.change, self.tables.duplicate
         connection.execute(duplicate.delete())
-
-        shared = sa.select(change.c.identifier).where(change.c.operation == Operation.ADD.value)
+        shared = sa.select(change.c.identifier).where(wanting)
         shared = shared.group_by(change.c.identifier).having(sa.func.count() > 1)
         if not connection.execute(duplicate.insert().from_select(["identifier"], shared)).rowcount:
             return 0
-        among = change.c.identifier.in_(sa.select(duplicate.c.identifier)) & (change.c.operation == Operation.ADD.value)
+        among = change.c.identifier.in_(sa.select(duplicate.c.identifier)) & wanting
         users = sa.func.count(change.c.user_key.distinct()).label("users")
         first = sa.select(change.c.identifier, _smallest(change.c.user_key).label("keep"), users)
         kept = first.where(among).group_by(change.c.identifier).subquery("kept")
         same = kept.c.identifier == duplicate.c.identifier
         connection.execute(duplicate.update().values(keep=kept.c.keep, users=kept.c.users).where(same))
         loses = (duplicate.c.identifier == change.c.identifier) & (duplicate.c.keep != change.c.user_key)
-        wanting = change.c.operation == Operation.ADD.value
         lost = change.update().where(wanting, loses)
         connection.execute(lost.values(operation=LOST, identifier=None))
-        self._drop_copies(connection)
+        # A user with two ledger rows (a change of address that was interrupted) was compared with both.
+        copies = sa.select(sa.func.min(change.c.seq)).where(among).group_by(change.c.identifier)
+        connection.execute(change.delete().where(among, ~change.c.seq.in_(copies)))
         return int(connection.scalar(sa.select(sa.func.sum(duplicate.c.users - 1))) or 0)
-
-    def _drop_copies(self, connection: Connection) -> None:
-        """A user with two ledger rows (a change of address that was interrupted) was compared with both."""
-        change, duplicate = self.tables.change, self.tables.duplicate
-        among = change.c.identifier.in_(sa.select(duplicate.c.identifier)) & (change.c.operation == Operation.ADD.value)
-        first = sa.select(sa.func.min(change.c.seq)).where(among).group_by(change.c.identifier)
-        connection.execute(change.delete().where(among, ~change.c.seq.in_(first)))
 
     def _drop_held(self, connection: Connection) -> int:
         """A user whose identifier is held by a smaller key that still wants it changes nothing."""

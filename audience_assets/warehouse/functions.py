@@ -55,6 +55,17 @@ class Stripped(FunctionElement[str]):
     inherit_cache = True
 
 
+class StartsVisibly(FunctionElement[bool]):
+    """`(text)`: the first character is a visible one of ASCII, so that the text is not blank; NULL stays NULL.
+
+    The cheapest look at a text: few values need a closer one.
+    """
+
+    name = "starts_visibly"
+    type = sa.Boolean()
+    inherit_cache = True
+
+
 class Md5U32(FunctionElement[int]):
     """`(text)`: the first 8 hex digits of the md5 of the UTF-8 text, as an unsigned integer."""
 
@@ -128,6 +139,15 @@ _TEMPLATES: dict[type[FunctionElement[Any]], dict[str, str]] = {
         "snowflake": "TRIM({0}, {1})",
         "bigquery": "TRIM({0}, {1})",
         "redshift": "BTRIM({0}, {1})",
+    },
+    # The first and the last visible character of ASCII, in the order of bytes.
+    StartsVisibly: {
+        "sqlite": "({0} BETWEEN '!' AND '~')",
+        "postgresql": "({0} COLLATE \"C\" BETWEEN '!' AND '~')",
+        "duckdb": "({0} BETWEEN '!' AND '~')",
+        "snowflake": "({0} BETWEEN '!' AND '~')",
+        "bigquery": "({0} BETWEEN '!' AND '~')",
+        "redshift": "({0} BETWEEN '!' AND '~')",
     },
     Md5U32: {
         "sqlite": "aa_md5_u32({0})",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -115,3 +116,20 @@ def test_a_preview_holds_no_personal_data(warehouse: Engine) -> None:
         assert [row[name] for row in rows] == [row[name] for row in expected]
     with warehouse.connect() as connection:
         assert not sa.inspect(connection).has_table(shop_state(warehouse).segment("tested", "integer").name)
+
+
+@pytest.mark.parametrize("table", ["members", "segment_grown_up"])
+def test_a_table_may_be_called_as_a_part_of_our_statement_is(warehouse: Engine, table: str) -> None:
+    load(warehouse, WORLD.rows)
+    segments = {
+        "grown_up": {"where": {"field": "age", "op": ">=", "value": "18"}},
+        "all": {"where": {"segment": "grown_up"}},
+    }
+    project = shop_project(segments)
+    expected = preview(warehouse, shop_state(warehouse), project, "all", AS_OF)
+    with warehouse.begin() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE customer_360 RENAME TO {table}")
+    models = {**project.settings.models}
+    models["customers"] = models["customers"].model_copy(update={"table": table})
+    renamed = replace(project, settings=project.settings.model_copy(update={"models": models}))
+    assert preview(warehouse, shop_state(warehouse), renamed, "all", AS_OF) == expected != []

@@ -88,6 +88,24 @@ def test_a_group_that_is_no_more_leaves_nobody_behind(town: Town) -> None:
     assert len(history) == Counter(before.values())["B"]
 
 
+@pytest.mark.parametrize("sticky", ["keep", "rebalance"])
+@pytest.mark.parametrize("renamed", ["the control", "the sub-audience"])
+def test_whoever_is_control_stays_so_under_another_name(town: Town, renamed: str, sticky: str) -> None:
+    def declared(part: str, control: str) -> Campaign:
+        its = [{"name": "A", "percent": "90"}, {"name": control, "percent": "10", "control": "true"}]
+        return campaign(sub_audiences=[{"name": part, "groups": its}], split={"method": "exact", "sticky": sticky})
+
+    town.refresh(declared("All", "control"))
+    before = town.groups_of()
+    town.set_people(adults_of(["paris", "lyon"], 3 * PEOPLE_COUNT))
+    now = declared("All", "held back") if renamed == "the control" else declared("Everybody", "control")
+    for day in range(1, 3):
+        town.refresh(now, NOON + timedelta(days=day))
+        after = {row["user_key"]: row["is_control"] for row in town.recipients()}
+        assert all(after[key] == (group == "control") for key, group in before.items())
+        assert sum(after.values()) == PEOPLE_COUNT * 3 // 10
+
+
 def test_exact_sizes_hold_in_every_stratum(town: Town) -> None:
     town.refresh(split_into("10", "45", "45", stratify_by=["city"]))
     cities = {row["id"]: row["city"] for row in town.rows(PEOPLE)}

@@ -85,3 +85,14 @@ def test_groups_that_end_make_those_after_them_follow_no_shares(town: Town) -> N
     assert (part.unchecked, part.sample_ratio.broken) == (300, False)
     again = split(town, [(300, ("10", "45", "45")), (600, ("10", "90"))], method="hash", sticky="reshuffle", round=2)
     assert (again.unchecked, again.sample_ratio.broken) == (0, False)
+
+
+def test_a_control_that_is_renamed_goes_on_and_is_made_up_for_by_nobody(town: Town) -> None:
+    split(town, DAYS[:1], method="exact")
+    town.set_people(adults_of(["paris"], 600))
+    renamed = [{**each, "name": each["name"].replace("control", "untouched")} for each in groups("50")]
+    project = measured_project(campaign(launch="2026-03-16", split={"method": "exact"}, remaining={"groups": renamed}))
+    town.refresh(project, NOON + HOUR)
+    part = measured(town, project)
+    assert part.sample_ratio.expected == {"control": 30.0, "untouched": 150.0, "A": 420.0}
+    assert part.sample_ratio.observed == part.sample_ratio.expected and part.sample_ratio.p == pytest.approx(1.0)

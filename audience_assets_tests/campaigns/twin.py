@@ -97,7 +97,7 @@ class Twin:
         places = self._places(campaign, matched, people)
         for place in places:
             part = newest[place.sub]
-            place.group = place.former.group if place.former else None
+            place.group = place.former.group if place.former else self._like_the_lost(campaign, place)
             if part.method == "hash" and (place.group is None or part.sticky == "rebalance"):
                 place.group = part.group(u32(part.salt, place.user) % 10_000)
         self._assign_exactly(places, released=new_version and campaign.split.sticky == "rebalance")
@@ -152,20 +152,35 @@ class Twin:
 
     def _current(self, campaign: Campaign) -> dict[tuple[int, str | None], Row]:
         """The row of the ledger that counts, by person (and sub-audience)."""
-        newest, order, since = self.versions[-1], list(self.versions[-1]), self._drawn_since()
-        rows = [
-            row
-            for row in self.ledger
-            if row.version >= since
-            and row.sub in newest
-            and row.group in newest[row.sub].quotas
-            and row.control == (row.group == newest[row.sub].control)
-        ]
+        order = list(self.versions[-1])
+        rows = [row for row in self._drawn() if self._is_there(row)]
         rows.sort(key=lambda row: (-row.version, order.index(row.sub)))
         found: dict[tuple[int, str | None], Row] = {}
         for row in rows:
             found.setdefault((row.user, None if campaign.assignment == "first_match" else row.sub), row)
         return found
+
+    def _drawn(self) -> list[Row]:
+        """Of the ledger, what was given since people were drawn anew."""
+        return [row for row in self.ledger if row.version >= self._drawn_since()]
+
+    def _is_there(self, row: Row) -> bool:
+        part = self.versions[-1].get(row.sub)
+        return bool(part and row.group in part.quotas and row.control == (row.group == part.control))
+
+    def _lost(self, user: int, assignment: str) -> Row | None:
+        """What somebody had and is no more; with all matches only a control."""
+        rows = [row for row in self._drawn() if row.user == user and not self._is_there(row)]
+        rows = [row for row in rows if row.control or assignment == "first_match"]
+        return min(rows, key=lambda row: (not row.control, -row.version, row.sub, row.group), default=None)
+
+    def _like_the_lost(self, campaign: Campaign, place: Place) -> str | None:
+        part, lost = self.versions[-1][place.sub], self._lost(place.user, campaign.assignment)
+        if lost is None:
+            return None
+        if lost.control:
+            return part.control
+        return lost.group if lost.group in part.quotas and lost.group != part.control else None
 
     # How it is split
 
@@ -200,7 +215,11 @@ class Twin:
                 continue
             here = [place for place in places if place.sub == sub]
             taken = self._taken(sub, part)
-            if released and self._any_taken():
+            if released:
+                for place in here:
+                    if place.group is not None and place.former is None:
+                        groups = taken.setdefault(place.stratum, {})
+                        groups[place.group] = groups.get(place.group, 0) + 1
                 self._release(here, part, taken)
             for stratum in {place.stratum for place in here}:
                 waiting = [place for place in here if place.stratum == stratum and place.group is None]
@@ -209,9 +228,6 @@ class Twin:
                 names = [group for group, number in given.items() for _ in range(number)]
                 for place, name in zip(waiting, names, strict=True):
                     place.group = name
-
-    def _any_taken(self) -> bool:
-        return any(self._taken(sub, part) for sub, part in self.versions[-1].items())
 
     def _taken(self, sub: str, part: Part) -> dict[str, dict[str, int]]:
         def split_by(version: dict[str, Part]) -> Any:
@@ -222,6 +238,9 @@ class Twin:
         since = next(n for n in range(len(alike), 0, -1) if n == 1 or not alike[n - 2])
         found: dict[str, dict[str, int]] = {}
         for row in self._current(self._as_declared(part)).values():
+            lost = self._lost(row.user, part.assignment) if part.sticky != "rebalance" else None
+            if lost and lost.control == row.control and (row.control or lost.group == row.group):
+                continue
             if row.sub == sub and (part.sticky == "rebalance" or row.version >= since):
                 groups = found.setdefault(row.stratum, {})
                 groups[row.group] = groups.get(row.group, 0) + 1
@@ -236,7 +255,7 @@ class Twin:
         for stratum, groups in taken.items():
             newcomers = sum(place.stratum == stratum and place.group is None for place in here)
             for group, number in surplus(part.quotas, dict(groups), newcomers).items():
-                theirs = [place for place in here if place.stratum == stratum and place.group == group and place.former]
+                theirs = [place for place in here if place.stratum == stratum and place.group == group]
                 theirs.sort(key=lambda place: (-u32(part.salt, place.user), -place.user))
                 for place in theirs[:number]:
                     place.group = None

@@ -6,6 +6,7 @@ import io
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,7 +15,11 @@ import paramiko
 import pytest
 import requests
 
+from audience_assets.destinations.klaviyo.settings import KlaviyoSettings
+from audience_assets.destinations.klaviyo.sftp_connection import connected
+from audience_assets.sandbox import Sandbox
 from audience_assets.sandbox.klaviyo.sftp_files import IngestResult
+from audience_assets.sandbox.served import TWINS
 from audience_assets_tests.destinations.klaviyo_sftp_world import OURS, STRANGER, USER, SftpWorld, sftp
 
 __all__ = ["sftp"]
@@ -167,3 +172,17 @@ def test_the_page_shows_what_became_of_the_files(sftp: SftpWorld) -> None:
     assert "spring.csv" in page
     assert "line 3: The list NoList does not exist." in page
     assert "sftp_close" in page, "calls are among the requests"
+
+
+def test_what_the_command_line_shows_of_it_leads_in_and_nothing_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So nothing is left there either, whatever ends the sandbox."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    twin = TWINS["klaviyo"]("pk_sandbox", False)
+    with Sandbox([twin.vendor]) as sandbox:
+        settings = KlaviyoSettings.model_validate(twin.settings(sandbox.url))
+        with connected(settings, timeout=10) as client:
+            client.putfo(io.BytesIO(b"Email\r\nann@example.com\r\n"), "/profiles/people.csv")
+            assert client.listdir("/profiles") == ["people.csv"]
+        assert list(tmp_path.iterdir()) == []

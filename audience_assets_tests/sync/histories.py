@@ -43,6 +43,7 @@ from audience_assets_tests.sync.mortal import (
     MortalLimiter,
     TickingClock,
     bury,
+    dying_at_flush,
     one_at_a_time,
     unsafe_but_fast,
 )
@@ -70,7 +71,7 @@ FOREIGN = ("foreign@y.com", "e@x.com")
 MOST_SYNCS = 3
 SMALL = {Operation.ADD: 2, Operation.UPDATE: 2, Operation.REMOVE: 1}
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
-SETTINGS = settings(max_examples=200 if THOROUGH else 4, stateful_step_count=40 if THOROUGH else 15)
+SETTINGS = settings(max_examples=200 if THOROUGH else 4, stateful_step_count=40 if THOROUGH else 12)
 _accounts = itertools.count(1)
 
 
@@ -282,7 +283,7 @@ def small_batches(service: type[VendorAccount], limiter: MortalLimiter) -> Desti
     spec = service.kind().services[service.service]
 
     def connect(connection: Connection) -> ListService:
-        return one_at_a_time(spec.connect(replace(connection, limiter=limiter)))
+        return dying_at_flush(one_at_a_time(spec.connect(replace(connection, limiter=limiter))), limiter.fate)
 
     return replace(service.kind(), services={spec.name: replace(spec, batch_sizes=SMALL, connect=connect)})
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from audience_assets.destinations.base import Endpoint, ListRef, ListService, Member, Report
+from audience_assets.destinations.base import Endpoint, Gathers, ListRef, ListService, Member, Report
 from audience_assets.destinations.limits import SlidingLimiter
 from audience_assets.sandbox import VirtualClock
 from audience_assets.warehouse.state import State
@@ -82,7 +82,7 @@ Change = Callable[[ListRef, Sequence[Member]], Report]
 
 def one_at_a_time(service: ListService) -> ListService:
     """Batches one after the other, so that a failing example fails again."""
-    turn = threading.Lock()
+    turn = threading.RLock()  # a service may add by its own update
 
     def in_turn(change: Change) -> Change:
         def wait_and_change(target: ListRef, members: Sequence[Member]) -> Report:
@@ -93,6 +93,21 @@ def one_at_a_time(service: ListService) -> ListService:
 
     for name in ("add", "update", "remove"):
         setattr(service, name, in_turn(getattr(service, name)))
+    return service
+
+
+def dying_at_flush(service: ListService, fate: Fate) -> ListService:
+    """Delivering what a service has gathered is a step, and that it is delivered another."""
+    if isinstance(service, Gathers):
+        deliver = service.flush
+
+        def flush() -> int:
+            fate.step()
+            calls = deliver()
+            fate.step()
+            return calls
+
+        setattr(service, "flush", flush)  # noqa: B010 - mypy takes no assignment to a method
     return service
 
 

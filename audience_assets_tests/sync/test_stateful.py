@@ -203,13 +203,14 @@ class KlaviyoList(RuleBasedStateMachine):
         assert self.list.writes() == before, f"written in a sync that had nothing to do: {again}"
 
     def teardown(self) -> None:
-        if hasattr(self, "list"):
-            self.sandbox.faults.clear()
-            try:
+        try:
+            if hasattr(self, "list"):
+                self.sandbox.faults.clear()
                 self.settle()
-            finally:
+        finally:
+            if hasattr(self, "list"):
                 self.list.close()
-        self.folder.cleanup()
+            self.folder.cleanup()
 
     # -- keeping the warehouse and the copy of it the same ------------------------------------------------------------
 

@@ -90,7 +90,7 @@ class Verdicts:
             if status == "absent":
                 assert self._unknown(person), f"{identifier} is known to the vendor and was not added"
                 continue
-            assert status == "rejected" and reasons, f"{identifier} is missing: {status}, {reasons}"
+            assert status in ("rejected", "unsure") and reasons, f"{identifier} is missing: {status}, {reasons}"
             for row in reasons:
                 self._check_reason(identifier, person, row)
 

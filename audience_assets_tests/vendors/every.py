@@ -1,4 +1,4 @@
-"""All services that take e-mail addresses. A new one is one line."""
+"""All services there are, by e-mail address. A new one is one line: every suite that goes through them takes it up."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ SERVICES: Mapping[str, type[VendorAccount]] = {
     for each in (
         klaviyo.SubscriptionList,
         klaviyo.AudienceList,
+        klaviyo.SftpImport,
         iterable.ContactList,
         emarsys.ContactList,
         dotdigital.ContactList,

@@ -9,14 +9,15 @@ import requests
 
 from audience_assets.sandbox import Sandbox
 from audience_assets.sandbox.klaviyo import KlaviyoAccount, KlaviyoSandbox, KlaviyoSwitches
+from audience_assets.sandbox.klaviyo.sftp_keys import key_pair
 from audience_assets_tests.vendors.account import Objection, VendorAccount, page
 
 OURS = frozenset({"subscribe", "unsubscribe"})
-WITHOUT_DELAYS = KlaviyoSwitches(consent_delay=0.0, job_queued=0.0, job_processing=0.0)
+WITHOUT_DELAYS = KlaviyoSwitches(consent_delay=0.0, job_queued=0.0, job_processing=0.0, sftp_ingest_delay=0.0)
 
 
 class _Account(VendorAccount):
-    """What both kinds of lists have in common."""
+    """What all kinds of lists have in common."""
 
     haste: ClassVar[Mapping[str, str]] = {
         **VendorAccount.haste,
@@ -32,7 +33,7 @@ class _Account(VendorAccount):
 
     @classmethod
     def twin(cls, *, rate_limits: bool = False) -> KlaviyoSandbox:
-        return KlaviyoSandbox(rate_limits=rate_limits, switches=WITHOUT_DELAYS)
+        return KlaviyoSandbox(rate_limits=rate_limits, switches=WITHOUT_DELAYS, sftp_port=0)
 
     @classmethod
     def open(cls, sandbox: Sandbox, name: str, variant: Mapping[str, Mapping[str, str]] | None = None) -> Self:
@@ -79,6 +80,11 @@ class _Account(VendorAccount):
                 found[change.email] = change.after == "UNSUBSCRIBED" and theirs
         return {email for email, is_out in found.items() if is_out}
 
+    def attributes(self, email: str) -> Mapping[str, Any]:
+        profile = self.account.find(email)
+        given = (profile.attributes if profile else None) or {}
+        return {**given.get("properties", {}), **given}
+
     def delete(self, email: str) -> None:
         raise NotImplementedError("Klaviyo deletes nobody but on a privacy request")
 
@@ -113,7 +119,31 @@ class AudienceList(_Account):
     reads = ("get_*import*", "get_profiles*", "get_list*")
     variants = ({}, {"options": {"opt_in_process": "single_opt_in"}})
 
-    def attributes(self, email: str) -> Mapping[str, Any]:
-        profile = self.account.find(email)
-        given = (profile.attributes if profile else None) or {}
-        return {**given.get("properties", {}), **given}
+
+class SftpImport(_Account):
+    """`klaviyo.sftp_import`, of an account with an API key, which takes leavers off the list."""
+
+    service = "klaviyo.sftp_import"
+    writes = ("sftp_rename", "remove_profiles_from_list")
+    reads = ("sftp_*", "get_profiles*", "get_list*")
+    variants = ({}, {"settings": {"sftp_rename": "false"}})
+    host: Mapping[str, str]
+
+    @classmethod
+    def open(cls, sandbox: Sandbox, name: str, variant: Mapping[str, Mapping[str, str]] | None = None) -> Self:
+        made = super().open(sandbox, name, variant)
+        host = sandbox.klaviyo.sftp
+        assert host is not None
+        keys = key_pair(name)
+        sandbox.klaviyo.sftp_user(name, name, keys.public)
+        made.host = {
+            "sftp_host": "127.0.0.1",
+            "sftp_port": str(host.port),
+            "sftp_host_keys": host.host_key.fingerprint,
+            "sftp_username": name,
+            "sftp_private_key": keys.private,
+        }
+        return made
+
+    def credentials(self, url: str) -> Mapping[str, str]:
+        return {**super().credentials(url), **self.host}

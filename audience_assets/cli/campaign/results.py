@@ -20,6 +20,8 @@ from audience_assets.cli.declare import declare
 from audience_assets.cli.names import known
 from audience_assets.cli.session import Session
 from audience_assets.cli.words import amount, count, moment, percent, table
+from audience_assets.project.campaigns import LONGEST_WINDOW
+from audience_assets.project.days import FIRST
 
 OVER = "over control"
 NUMBERS = (
@@ -39,7 +41,11 @@ NUMBERS = (
     "results",
     click.argument("campaign"),
     click.option("--launch", type=click.DateTime(["%Y-%m-%d"]), help="Count from this day instead of the launch."),
-    click.option("--days", type=click.IntRange(min=1), help="Count for so many days instead of the declared window."),
+    click.option(
+        "--days",
+        type=click.IntRange(min=1, max=LONGEST_WINDOW),
+        help="Count for so many days instead of the declared window.",
+    ),
     click.option(
         "--cap",
         type=click.FloatRange(50, 100, max_open=True),
@@ -61,6 +67,8 @@ def command(
     with session.runtime() as runtime:
         project = runtime.project
         known(campaign, "campaign", project.campaigns)
+        if launch is not None and launch.date() < FIRST:
+            raise click.UsageError(f"--launch: there are no results from before {FIRST}")
         with session.err.status(f"measuring {campaign}"):
             day = launch.date() if launch else None
             found = campaign_results(

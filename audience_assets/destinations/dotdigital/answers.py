@@ -12,6 +12,7 @@ from typing import Any
 
 from audience_assets.destinations.base import Issue, ListMissing, Misconfigured, Recheck, Status, Unavailable
 from audience_assets.destinations.dotdigital.identifiers import Key, Row, key_of
+from audience_assets.destinations.shapes import record, records, whole
 
 RUNNING = "NotFinished"
 FINISHED = "Finished"
@@ -75,15 +76,17 @@ def read_report(kind: str, body: Mapping[str, Any]) -> ImportReport:
     if status != FINISHED:
         raise Unavailable("Dotdigital's import failed.")
     report = ImportReport()
-    for each in (*(body.get("created") or ()), *(body.get("updated") or ())):
-        key = key_of(kind, each.get("contactId"), each.get("identifiers") or {})
+    for each in (*records(body.get("created") or []), *records(body.get("updated") or [])):
+        contact_id = whole(each.get("contactId"))
+        key = key_of(kind, contact_id, record(each.get("identifiers") or {}))
         if key is not None:
-            report.contact_ids[key] = int(each["contactId"])
-    for each in body.get("failures") or ():
+            report.contact_ids[key] = contact_id
+    for each in records(body.get("failures") or []):
         codes = _codes(each)
         if any(code.lower() == _LIST_UNKNOWN for code in codes):
             raise ListMissing("The list does not exist at Dotdigital any more.")
-        key = key_of(kind, (each.get("identifiers") or {}).get("contactId"), each.get("identifiers") or {})
+        identifiers = record(each.get("identifiers") or {})
+        key = key_of(kind, identifiers.get("contactId"), identifiers)
         if key is not None:
             report.failures[key] = codes
     return report
@@ -91,5 +94,5 @@ def read_report(kind: str, body: Mapping[str, Any]) -> ImportReport:
 
 def _codes(failure: Mapping[str, Any]) -> list[str]:
     """Only letters are shown to anybody: a code is one word."""
-    found = [str(each.get("failureCode") or "") for each in failure.get("failures") or ()]
+    found = [str(each.get("failureCode") or "") for each in records(failure.get("failures") or [])]
     return [code for code in found if code.isalpha()] or ["unknown"]

@@ -20,6 +20,7 @@ from audience_assets.destinations.dotdigital.errors import ContactMissing, diale
 from audience_assets.destinations.dotdigital.pace import Pace
 from audience_assets.destinations.dotdigital.settings import DotdigitalSettings
 from audience_assets.destinations.http import Answer, HttpClient, Patience
+from audience_assets.destinations.shapes import record, records, whole
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ CONTACTS_PAGE = 5000
 # No maximum is documented.
 REMOVAL_SIZE = 1000
 
+_LIST = ("id", "name")
 _OWN_HOSTS = (".dotdigital.com", ".dotmailer.com")
 
 
@@ -80,8 +82,8 @@ class DotdigitalClient:
 
     def account_info(self) -> dict[str, str]:
         """The account's properties by name. May be asked in any region's place (hub, "API end points")."""
-        body = self._send(self._first, calls.ACCOUNT_INFO, "GET", "/v2/account-info").json()
-        return {str(each.get("name")): str(each.get("value") or "") for each in body.get("properties") or ()}
+        body = record(self._send(self._first, calls.ACCOUNT_INFO, "GET", "/v2/account-info").json())
+        return {str(each.get("name")): str(each.get("value") or "") for each in records(body.get("properties"))}
 
     def server_time(self) -> datetime | None:
         """Dotdigital's clock; None where its text is no time."""
@@ -110,31 +112,30 @@ class DotdigitalClient:
 
     def lists(self) -> Iterator[dict[str, Any]]:
         """Every list, Dotdigital's own ones included. There is no search by name."""
-        return self._offset_pages(calls.GET_LISTS, "/v2/address-books", LISTS_PAGE)
+        return self._offset_pages(calls.GET_LISTS, "/v2/address-books", LISTS_PAGE, *_LIST)
 
     def get_list(self, list_id: str) -> dict[str, Any]:
         """ListMissing if there is none of that id."""
-        found: dict[str, Any] = self._get(calls.GET_LIST, f"/v2/address-books/{_whole(list_id)}")
-        return found
+        return record(self._get(calls.GET_LIST, f"/v2/address-books/{_whole(list_id)}"), *_LIST)
 
     def create_list(self, name: str, visibility: str) -> dict[str, Any]:
         """NameTaken if a list or a segment is called so, which a repeated call finds as well."""
         body = {"name": name, "visibility": visibility}
         path = "/v2/address-books"
-        made: dict[str, Any] = self._call(calls.CREATE_LIST, "POST", path, body, repeatable=False).json()
-        return made
+        return record(self._call(calls.CREATE_LIST, "POST", path, body, repeatable=False).json(), *_LIST)
 
     def update_list(self, list_id: str, name: str, visibility: str) -> dict[str, Any]:
         """The name is required even when it stays."""
         body = {"name": name, "visibility": visibility}
         path = f"/v2/address-books/{_whole(list_id)}"
-        found: dict[str, Any] = self._call(calls.UPDATE_LIST, "PUT", path, body).json()
-        return found
+        return record(self._call(calls.UPDATE_LIST, "PUT", path, body).json(), *_LIST)
 
     def unsubscribed(self, list_id: str, since: date) -> Iterator[dict[str, Any]]:
-        """People who unsubscribed from this one list. ListMissing."""
+        """Contacts who unsubscribed from this one list. ListMissing."""
         path = f"/v2/address-books/{_whole(list_id)}/contacts/unsubscribed-since/{since.isoformat()}"
-        return self._offset_pages(calls.GET_UNSUBSCRIBED, path, FEED_PAGE)
+        for entry in self._offset_pages(calls.GET_UNSUBSCRIBED, path, FEED_PAGE):
+            contact = record(entry.get("suppressedContact"))
+            yield contact | {"id": whole(contact.get("id"))}
 
     def remove(self, list_id: str, contact_ids: Sequence[int]) -> str:
         """Start taking contacts off the list; they stay in the account. Returns the job's id. ListMissing."""
@@ -142,7 +143,7 @@ class DotdigitalClient:
         return _job_id(self._call(calls.REMOVE, "POST", path, list(contact_ids)).json(), "id")
 
     def removal_status(self, job_id: str) -> str:
-        found = self._get(calls.REMOVAL_STATUS, f"/v2/contacts/deletion/{quote(job_id, safe='')}")
+        found = record(self._get(calls.REMOVAL_STATUS, f"/v2/contacts/deletion/{quote(job_id, safe='')}"))
         # A sample of the vendor's spells the keys Id and Status.
         return str({key.lower(): value for key, value in found.items()}.get("status"))
 
@@ -151,10 +152,10 @@ class DotdigitalClient:
     def contact(self, identifier: str, value: str) -> dict[str, Any] | None:
         """The whole contact; None if there is none. `identifier` is contactId, email or mobileNumber."""
         try:
-            found: dict[str, Any] = self._get(calls.GET_CONTACT, f"/contacts/v3/{identifier}/{quote(value, safe='')}")
+            found = self._get(calls.GET_CONTACT, f"/contacts/v3/{identifier}/{quote(value, safe='')}")
         except ContactMissing:
             return None
-        return found
+        return _contact(found)
 
     def contacts(
         self, *, list_id: str | None = None, modified_since: datetime | None = None, include: str | None = None
@@ -172,9 +173,10 @@ class DotdigitalClient:
         while True:
             # Filters are sent again with the marker; whether the next link has them is not documented.
             following = [*query, f"marker={quote(marker, safe='')}"] if marker else query
-            page = self._get(calls.GET_CONTACTS, f"/contacts/v3?{'&'.join(following)}")
-            yield page["_items"]
-            previous, marker = marker, ((page.get("_links") or {}).get("next") or {}).get("marker")
+            page = record(self._get(calls.GET_CONTACTS, f"/contacts/v3?{'&'.join(following)}"))
+            yield [_contact(each) for each in records(page.get("_items"))]
+            links = record(page.get("_links") or {})
+            previous, marker = marker, record(links.get("next") or {}).get("marker")
             if not marker:
                 return
             if marker == previous:
@@ -187,15 +189,14 @@ class DotdigitalClient:
         return _job_id(self._call(calls.IMPORT, "PUT", "/contacts/v3/import", body).json(), "importId")
 
     def import_status(self, import_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = self._get(calls.IMPORT_STATUS, f"/contacts/v3/import/{quote(import_id, safe='')}")
-        return found
+        return record(self._get(calls.IMPORT_STATUS, f"/contacts/v3/import/{quote(import_id, safe='')}"))
 
     # -- sending ------------------------------------------------------------------------------------------------------
 
-    def _offset_pages(self, call: str, path: str, size: int) -> Iterator[dict[str, Any]]:
+    def _offset_pages(self, call: str, path: str, size: int, *needed: str) -> Iterator[dict[str, Any]]:
         skip = 0
         while True:
-            page = self._get(call, f"{path}?select={size}&skip={skip}")
+            page = records(self._get(call, f"{path}?select={size}&skip={skip}"), *needed)
             yield from page
             if len(page) < size:
                 return
@@ -234,6 +235,11 @@ def trusted_address(told: str | None, asked: str) -> str:
         f"The account names {host or 'nothing'!r} as its address, which is no host of Dotdigital's. If that is right, "
         "set base_url to it and find_region to false."
     )
+
+
+def _contact(found: Any) -> dict[str, Any]:
+    contact = record(found)
+    return contact | {"contactId": whole(contact.get("contactId"))}
 
 
 def _job_id(body: Any, key: str) -> str:

@@ -103,5 +103,5 @@ class Entering:
             except (Throttled, Unavailable):
                 return
             if contact is not None and membership(contact, self.target.id) is not None:
-                row.contact_id = int(contact["contactId"])
+                row.contact_id = contact["contactId"]
                 row.settle(Status.ACCEPTED)

@@ -22,6 +22,7 @@ from audience_assets.destinations.dotdigital.optouts import PRESENT, OptOuts, me
 from audience_assets.destinations.dotdigital.settings import DotdigitalSettings
 from audience_assets.destinations.identifiers import Refused
 from audience_assets.destinations.rows import deliver_rows
+from audience_assets.destinations.shapes import whole
 
 _log = logging.getLogger(__name__)
 
@@ -91,12 +92,12 @@ class Leaving:
         if not rows:
             return
         wanted = {row.key: row for row in rows}
-        size = int(self.client.get_list(self.target.id).get("contacts") or 0)
+        size = whole(self.client.get_list(self.target.id).get("contacts") or 0)
         if len(rows) < ceil(size / CONTACTS_PAGE):
             for row in rows:
                 contact = self.client.contact(WIRE_NAMES[self.kind], str(row.key))
                 if contact is not None and membership(contact, self.target.id) is not None:
-                    row.contact_id = int(contact["contactId"])
+                    row.contact_id = contact["contactId"]
                 else:
                     row.settle(Status.ACCEPTED)
         else:
@@ -104,7 +105,7 @@ class Leaving:
                 for contact in page:
                     key = key_of(self.kind, contact["contactId"], contact.get("identifiers") or {})
                     if key in wanted:
-                        wanted[key].contact_id = int(contact["contactId"])
+                        wanted[key].contact_id = contact["contactId"]
             for row in rows:
                 if row.contact_id is None:
                     row.settle(Status.ACCEPTED)

@@ -16,6 +16,7 @@ from typing import Any
 
 from audience_assets.destinations.dotdigital.client import DotdigitalClient
 from audience_assets.destinations.dotdigital.identifiers import WIRE_NAMES, Key, Row, key_of
+from audience_assets.destinations.shapes import records
 
 # People unsubscribe while a long sync runs.
 FRESH_FOR = timedelta(minutes=5)
@@ -48,10 +49,9 @@ class OptOuts:
         if self._read_at is not None and now - self._read_at < FRESH_FOR:
             return
         since = _EVER if self._read_at is None else (self._read_at - timedelta(days=1)).date()
-        for entry in self._client.unsubscribed(self._list_id, since):
-            person = entry.get("suppressedContact") or {}
-            if person.get("id") is not None and int(person["id"]) not in self._people:
-                self._people[int(person["id"])] = self._key(person)
+        for person in self._client.unsubscribed(self._list_id, since):
+            if person["id"] not in self._people:
+                self._people[person["id"]] = self._key(person)
         self._read_at = now
 
     def _key(self, person: dict[str, Any]) -> Key | None:
@@ -71,5 +71,5 @@ class OptOuts:
 
 def membership(contact: dict[str, Any] | None, list_id: str) -> str | None:
     """The contact's status in a list: subscribed, suppressed, pending; None if it is not in it."""
-    lists = (contact or {}).get("lists") or ()
+    lists = records((contact or {}).get("lists") or [])
     return next((str(each.get("status")) for each in lists if str(each.get("id")) == list_id), None)

@@ -88,9 +88,9 @@ class Standing:
         if self._channel is not None:
             status = ((contact.get("channelProperties") or {}).get(self._channel) or {}).get("status")
         if status and status not in _REACHABLE:
-            self._unreachable[int(contact["contactId"])] = str(status)
+            self._unreachable[contact["contactId"]] = str(status)
         else:
-            self._unreachable.pop(int(contact["contactId"]), None)
+            self._unreachable.pop(contact["contactId"], None)
 
 
 def _moment(value: Any) -> datetime | None:

@@ -32,6 +32,10 @@ from audience_assets.destinations.emarsys.errors import DIALECT, WINDOW_SECONDS
 from audience_assets.destinations.emarsys.row_errors import RowErrors, folded, read_row_errors
 from audience_assets.destinations.emarsys.settings import EmarsysSettings
 from audience_assets.destinations.http import HttpClient, Patience
+from audience_assets.destinations.shapes import record, records
+
+# Any of these is in every answer to a change, whatever came of it.
+_COUNTERS = frozenset({"inserted_contacts", "deleted_contacts", "errors"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +78,14 @@ class EmarsysClient:
 
     def lists(self) -> list[dict[str, Any]]:
         """Every contact list; there is neither a page nor a filter."""
-        return _with_id(self._get(LISTS, "/contactlist"))
+        return records(self._get(LISTS, "/contactlist"), "id")
 
     def create_list(self, name: str, description: str | None) -> str:
         """The new list's id. NameTaken if there is one; after Unavailable, look the name up."""
         # Without `external_ids` the list is empty; whether an empty array may be sent is not documented.
         body = {"key_id": EMAIL_FIELD, "name": name} | ({"description": description} if description else {})
         data = self._post(CREATE_LIST, "/contactlist", body, repeatable=False)
-        made = _with_id([data])
-        if not made:
-            raise Unavailable("Emarsys does not tell the id of the new list.")
-        return str(made[0]["id"])
+        return str(record(data, "id")["id"])
 
     def add(self, list_id: str, key: str, values: Sequence[str]) -> RowErrors:
         """Put the contacts with these values of `key` into the list. Safe to repeat: a list is a set."""
@@ -101,34 +102,39 @@ class EmarsysClient:
         """
         # Never with `contact_list_id`, which would add everybody found to that list.
         body = {"key_id": EMAIL_FIELD, "external_ids": list(addresses), "get_multiple_ids": every}
-        data = as_map(self._post(CHECK_IDS, "/contact/checkids", body))
+        data = record(self._post(CHECK_IDS, "/contact/checkids", body))
+        if "ids" not in data and "errors" not in data:
+            raise Unavailable("Emarsys says nothing of the contacts that were looked up.")
         ids = {folded(value): _ids(found) for value, found in as_map(data.get("ids")).items()}
         return ContactIds(ids, read_row_errors(data.get("errors")))
 
     def query_ids(self, address: str) -> list[str]:
         """Every contact with the address."""
         query = urlencode({"return": EMAIL_FIELD, EMAIL_FIELD: address, "limit": CAPS.query_page, "offset": 0})
-        data = as_map(self._get(QUERY, f"/contact/query/?{query}"))
-        return [str(row["id"]) for row in _with_id(data.get("result"))]
+        return [str(row["id"]) for row in _results(self._get(QUERY, f"/contact/query/?{query}"))]
 
     def addresses(self, ids: Sequence[str]) -> dict[str, str | None]:
         """Address by internal id, at most 1,000 a call; contacts deleted meanwhile are left out."""
         # Spelled unlike in all other calls.
         body = {"keyId": ID_KEY, "keyValues": list(ids), "fields": [EMAIL_FIELD]}
-        data = as_map(self._post(GET_DATA, "/contact/getdata", body))
-        return {str(row["id"]): row.get(EMAIL_FIELD) or None for row in _with_id(data.get("result"))}
+        found = _results(self._post(GET_DATA, "/contact/getdata", body))
+        return {str(row["id"]): row.get(EMAIL_FIELD) or None for row in found}
 
     def member_ids(self, list_id: str, *, page: int = CAPS.member_ids_page) -> Iterator[list[str]]:
         """Internal ids of everybody in the list, a page at a time. ListMissing."""
         following: str | None = urlencode({"$skiptoken": 0, "$top": page})
         while following is not None:
-            data = as_map(self._get(MEMBER_IDS, f"{_list(list_id)}/contactIds?{following}"))
-            yield [str(each) for each in data.get("value") or []]
-            following = _next_page(data.get("next"), page)
+            data = record(self._get(MEMBER_IDS, f"{_list(list_id)}/contactIds?{following}"), "value")
+            yield [str(each) for each in data["value"]]
+            previous, following = following, _next_page(data.get("next"), page)
+            if following == previous:
+                raise Unavailable("Emarsys' page of contacts leads to itself.")
 
     def _change(self, endpoint: Endpoint, path: str, key: str, values: Sequence[str]) -> RowErrors:
-        data = self._post(endpoint, path, {"key_id": key, "external_ids": list(values)})
-        return read_row_errors(as_map(data).get("errors"))
+        data = record(self._post(endpoint, path, {"key_id": key, "external_ids": list(values)}))
+        if not _COUNTERS & data.keys():
+            raise Unavailable("Emarsys does not say what became of the batch.")
+        return read_row_errors(data.get("errors"))
 
     def _get(self, endpoint: Endpoint, path: str) -> Any:
         return data_of(self._http.call(self.limited(endpoint), "GET", self._root + path))
@@ -154,9 +160,9 @@ def _next_page(link: Any, page: int) -> str | None:
     return urlencode({"$skiptoken": token[0], "$top": size})
 
 
-def _with_id(rows: Any) -> list[dict[str, Any]]:
-    """The rows of an answer; a `result` is false when there are none."""
-    return [row for row in rows or [] if isinstance(row, dict) and "id" in row]
+def _results(data: Any) -> list[dict[str, Any]]:
+    """The contacts of an answer; its `result` is false when there are none."""
+    return records(record(data, "result")["result"] or [], "id")
 
 
 def _ids(found: Any) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 from audience_assets.destinations.base import Misconfigured
 from audience_assets.destinations.emarsys.endpoints import Code
 from audience_assets.destinations.emarsys.envelope import number
+from audience_assets.destinations.shapes import records
 
 # About the field that values are matched by, and so about every row.
 _OF_THE_KEY = frozenset({Code.BAD_KEY_FIELD, Code.NO_SUCH_FIELD})
@@ -41,7 +42,7 @@ def read_row_errors(errors: Any) -> RowErrors:
             texts = said if isinstance(said, dict) else {}
             found.setdefault(folded(value), set()).update(number(code) or 0 for code in texts or [0])
     elif isinstance(errors, list):
-        for each in errors:
+        for each in records(errors):
             found.setdefault(folded(str(each.get("key"))), set()).add(number(each.get("errorCode")) or 0)
     if any(codes & _OF_THE_KEY for codes in found.values()):
         raise Misconfigured("Emarsys says that contacts can't be matched by the field asked for.")

@@ -25,8 +25,9 @@ from audience_assets.destinations.iterable.endpoints import (
     subscribe_at,
     unsubscribe_at,
 )
-from audience_assets.destinations.iterable.errors import DIALECT, UNKNOWN_USER
+from audience_assets.destinations.iterable.errors import DIALECT, UNKNOWN_USER, names_nobody
 from audience_assets.destinations.iterable.settings import EMAIL, IterableSettings
+from audience_assets.destinations.shapes import record, records
 
 
 class IterableClient:
@@ -54,16 +55,14 @@ class IterableClient:
 
     def lists(self) -> list[dict[str, Any]]:
         """Every list of the project, of any type: Iterable filters by nothing."""
-        found = self._http.call(GET_LISTS, "GET", "/api/lists").json()
-        if not isinstance(found, dict) or not isinstance(found.get("lists"), list):
-            raise Unavailable("Iterable's answer holds no lists.")
-        return [each for each in found["lists"] if isinstance(each, dict)]
+        found = record(self._http.call(GET_LISTS, "GET", "/api/lists").json())
+        return records(found.get("lists"), "id", "name")
 
     def create_list(self, name: str, description: str | None) -> str:
         """The new list's id. Makes a second list when repeated: after Unavailable, look the name up."""
         body = {"name": name} | ({"description": description} if description else {})
         answer = self._http.call(CREATE_LIST, "POST", "/api/lists", body=body, repeatable=False)
-        return str(answer.json()["listId"])
+        return str(record(answer.json(), "listId")["listId"])
 
     def subscribe(self, list_id: str, people: Sequence[dict[str, Any]]) -> BulkAnswer:
         """Add people to a list with their attributes. Unknown ones are skipped, but not in email projects.
@@ -84,31 +83,39 @@ class IterableClient:
         return read_bulk_answer(self._http.call(self._bulk_update, "POST", "/api/users/bulkUpdate", body=body))
 
     def knows(self, kind: str, identifier: str) -> bool:
-        """Whether there is such a user. BadBatch if Iterable can't read the identifier."""
+        """Whether there is such a user: an empty answer, or an empty user, is nobody.
+
+        BadBatch if Iterable can't read the identifier, Unavailable if the answer is about something else.
+        """
         name, path = ("email", "getByEmail") if kind == EMAIL else ("userId", "byUserId")
         query = f"{name}={quote(identifier, safe='')}"
         try:
-            body = self._http.call(GET_USER, "GET", f"/api/users/{path}?{query}").json()
+            answer = self._http.call(GET_USER, "GET", f"/api/users/{path}?{query}")
         except BadBatch as error:
             if error.reason == UNKNOWN_USER:
                 return False
             raise
-        return bool(isinstance(body, dict) and body.get("user"))
+        if names_nobody(answer):
+            return False
+        body = record(answer.json())
+        if body and "user" not in body:
+            raise Unavailable("Iterable's answer to a look-up holds no user.")
+        return bool(record(body.get("user") or {}))
 
     def fields(self) -> dict[str, str]:
         """Every profile field with its type, nested ones with dots."""
-        found = self._http.call(GET_FIELDS, "GET", "/api/users/getFields").json()
-        fields = found.get("fields") if isinstance(found, dict) else None
-        if not isinstance(fields, dict):
-            raise Unavailable("Iterable's answer holds no fields.")
-        return {str(name): str(kind) for name, kind in fields.items()}
+        found = record(self._http.call(GET_FIELDS, "GET", "/api/users/getFields").json())
+        return {str(name): str(kind) for name, kind in record(found.get("fields")).items()}
 
     def members(self, list_id: str, *, prefer_user_id: bool) -> Iterator[str]:
         """Everybody in the list, one line each. Nothing marks the end: compare with `size`."""
         query = f"listId={int(list_id)}" + ("&preferUserId=true" if prefer_user_id else "")
-        content = self._texts.call(GET_MEMBERS, "GET", f"/api/lists/getUsers?{query}").content
-        for line in io.BytesIO(content):
-            identifier = line.decode().strip("\r\n")
+        answer = self._texts.call(GET_MEMBERS, "GET", f"/api/lists/getUsers?{query}")
+        kind = answer.headers.get("Content-Type", "")
+        if "html" in kind or "json" in kind:
+            raise Unavailable("Iterable's answer is no list of members.", status=answer.status)
+        for line in io.BytesIO(answer.content):
+            identifier = line.decode(errors="replace").strip("\r\n")
             if identifier:
                 yield identifier
 

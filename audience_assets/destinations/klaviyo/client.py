@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import orjson
 
-from audience_assets.destinations.base import Endpoint, Limiter, Misconfigured
+from audience_assets.destinations.base import Endpoint, Limiter, Misconfigured, Unavailable
 from audience_assets.destinations.http import Answer, HttpClient, Patience
 from audience_assets.destinations.klaviyo.endpoints import (
     CAPS,
@@ -35,11 +35,13 @@ from audience_assets.destinations.klaviyo.endpoints import (
 )
 from audience_assets.destinations.klaviyo.errors import DIALECT
 from audience_assets.destinations.klaviyo.settings import KlaviyoSettings
+from audience_assets.destinations.shapes import record, records
 
 _log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/vnd.api+json"
 _JOBS = "/api/profile-bulk-import-jobs"
+_RESOURCE = ("id", "attributes")
 _PROFILE_FIELDS = "fields[profile]=email,phone_number,subscriptions&additional-fields[profile]=subscriptions"
 
 
@@ -75,28 +77,26 @@ class KlaviyoClient:
 
     def account(self) -> dict[str, Any]:
         """The account the key belongs to."""
-        found: list[dict[str, Any]] = self._get(GET_ACCOUNTS, "/api/accounts")["data"]
-        return found[0]
+        found = records(self._get(GET_ACCOUNTS, "/api/accounts")["data"], *_RESOURCE)
+        return record(found[0] if found else None)
 
     def lists_named(self, name: str) -> list[dict[str, Any]]:
         """Every list of exactly that name; Klaviyo allows several."""
         path = f"/api/lists?page[size]={CAPS.lists_page}"
         if '"' not in name and "\\" not in name:  # how a filter escapes these is not documented
             path += f"&filter={_any('name', [name])}"
-        return [found for found in self._pages(GET_LISTS, path) if found["attributes"]["name"] == name]
+        return [found for found in self._pages(GET_LISTS, path) if found["attributes"].get("name") == name]
 
     def list(self, list_id: str) -> dict[str, Any]:
         """ListMissing if there is none of that id."""
-        found: dict[str, Any] = self._get(GET_LIST, f"/api/lists/{quote(list_id, safe='')}")["data"]
-        return found
+        return _list(self._get(GET_LIST, f"/api/lists/{quote(list_id, safe='')}"))
 
     def create_list(self, name: str, opt_in_process: str) -> dict[str, Any]:
         """Makes a second list when repeated: after Unavailable, look the name up."""
         body = {
             "data": {"type": "list", "attributes": {"name": name, "opt_in_process": opt_in_process}},
         }
-        created: dict[str, Any] = self._call(CREATE_LIST, "POST", "/api/lists", body, repeatable=False).json()["data"]
-        return created
+        return _list(record(self._call(CREATE_LIST, "POST", "/api/lists", body, repeatable=False).json()))
 
     def profiles(self, field: str, values: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Profiles whose `field` (email, phone_number) is one of `values`, with their consent."""
@@ -172,15 +172,12 @@ class KlaviyoClient:
         if list_id is not None:
             data["relationships"] = {"lists": {"data": [{"type": "list", "id": list_id}]}}
         answer = self._call(IMPORT_PROFILES, "POST", _JOBS, {"data": data}, repeatable=False)
-        started: dict[str, Any] = answer.json()["data"]
-        return started
+        return record(record(answer.json()).get("data"), "id")
 
     def newest_import_jobs(self) -> Sequence[dict[str, Any]]:
         """How the newest hundred import jobs of the account stand, whoever started them. One call."""
-        found: Sequence[dict[str, Any]] = self._get(
-            GET_IMPORT_JOBS, _encoded(f"{_JOBS}?sort=-created_at&page[size]={CAPS.jobs_page}")
-        )["data"]
-        return found
+        path = _encoded(f"{_JOBS}?sort=-created_at&page[size]={CAPS.jobs_page}")
+        return [_job_state(each) for each in records(self._get(GET_IMPORT_JOBS, path)["data"])]
 
     def unfinished_import_jobs(self) -> Iterator[dict[str, Any]]:
         """The import jobs of the account that are queued or at work, whoever started them."""
@@ -189,13 +186,12 @@ class KlaviyoClient:
 
     def import_job(self, job_id: str) -> dict[str, Any]:
         """JobMissing if there is none of that id."""
-        found: dict[str, Any] = self._get(GET_IMPORT_JOB, f"{_JOBS}/{quote(job_id, safe='')}")["data"]
-        return found
+        return _job_state(self._get(GET_IMPORT_JOB, f"{_JOBS}/{quote(job_id, safe='')}")["data"])
 
     def lists_of_import(self, job_id: str) -> Sequence[str]:
         """Ids of the lists that an import job adds to. JobMissing."""
         path = f"{_JOBS}/{quote(job_id, safe='')}/relationships/lists"
-        return [str(each["id"]) for each in self._get(GET_IMPORT_LISTS, path)["data"]]
+        return [str(each["id"]) for each in records(self._get(GET_IMPORT_LISTS, path)["data"], "id")]
 
     def import_errors(self, job_id: str) -> Iterator[dict[str, Any]]:
         """The rows of a finished job that failed. JobMissing."""
@@ -217,11 +213,14 @@ class KlaviyoClient:
         following: str | None = _encoded(path)
         while following:
             page = self._get(endpoint, following)
-            yield from page["data"]
-            following = (page.get("links") or {}).get("next")
+            yield from records(page["data"], *_RESOURCE)
+            previous, following = following, record(page.get("links") or {}).get("next")
+            if following == previous:
+                raise Unavailable("Klaviyo's page leads to itself.")
 
-    def _get(self, endpoint: Endpoint, path: str) -> Any:
-        return self._call(endpoint, "GET", path).json()
+    def _get(self, endpoint: Endpoint, path: str) -> dict[str, Any]:
+        """A document, whose `data` there is."""
+        return record(self._call(endpoint, "GET", path).json(), "data")
 
     def _call(self, endpoint: Endpoint, method: str, path: str, body: Any = None, *, repeatable: bool = True) -> Answer:
         answer = self._http.call(endpoint, method, path, body=body, repeatable=repeatable)
@@ -231,6 +230,18 @@ class KlaviyoClient:
             if applied != self.revision:
                 _log.warning("Klaviyo applied API revision %s, not the %s we ask for.", applied, self.revision)
         return answer
+
+
+def _list(document: dict[str, Any]) -> dict[str, Any]:
+    found = record(document.get("data"), "id", "attributes")
+    record(found["attributes"], "name")
+    return found
+
+
+def _job_state(resource: Any) -> dict[str, Any]:
+    found = record(resource, *_RESOURCE)
+    record(found["attributes"], "status")
+    return found
 
 
 def _encoded(path: str) -> str:

@@ -136,7 +136,12 @@ def wait_hint(answer: Answer) -> float | None:
     return float(match[1]) if match else None
 
 
-DIALECT = Dialect(vendor="Klaviyo", request_id_header=REQUEST_ID, explain=explain, wait_hint=wait_hint)
+def meaning(answer: Answer) -> int:
+    """The HTTP status, but a web page is no success of Klaviyo's, not even of calls that return nothing."""
+    return 502 if answer.status < 300 and answer.content.lstrip()[:1] == b"<" else answer.status
+
+
+DIALECT = Dialect(vendor="Klaviyo", request_id_header=REQUEST_ID, explain=explain, wait_hint=wait_hint, status=meaning)
 
 
 def reason_of(errors: Sequence[dict[str, Any]], field: str = "") -> str:

@@ -18,6 +18,7 @@ from audience_assets.destinations.base import BadRow, Unavailable
 from audience_assets.destinations.klaviyo.client import KlaviyoClient
 from audience_assets.destinations.klaviyo.errors import JobMissing, failed_row
 from audience_assets.destinations.klaviyo.settings import KlaviyoSettings
+from audience_assets.destinations.shapes import whole
 
 _log = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ class ImportJobs:
         job_id = self._start(profiles, list_id)
         try:
             job = self._wait(job_id)["attributes"]
-            failed = int(job.get("failed_count") or 0)
+            failed = whole(job.get("failed_count") or 0)
             failures = [_failure(each) for each in self._client.import_errors(job_id)] if failed else []
         except JobMissing as error:
             raise Unavailable("Klaviyo does not know the import any more.", status=error.status) from None

@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
-import tempfile
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import paramiko
@@ -19,7 +17,7 @@ from paramiko.common import (
     OPEN_SUCCEEDED,
 )
 
-from audience_assets.sandbox.klaviyo.sftp_keys import KeyPair, key_pair
+from audience_assets.sandbox.klaviyo.sftp_keys import key_pair
 from audience_assets.sandbox.klaviyo.sftp_session import serve
 from audience_assets.sandbox.vendor import Wire
 
@@ -41,7 +39,6 @@ class SftpServer:
         self.users = users
         self.host_key = key_pair("the sandbox's SFTP host")
         self._socket = _listening(port)
-        self._keys = tempfile.TemporaryDirectory(prefix="audience_assets_sftp_")
         self._lock = threading.Lock()
         self._transports: list[paramiko.Transport] = []
         self._threads: list[threading.Thread] = []
@@ -52,20 +49,12 @@ class SftpServer:
     def port(self) -> int:
         return int(self._socket.getsockname()[1])
 
-    def key_file(self, pair: KeyPair) -> Path:
-        """The private key in a file that is there until the server stops."""
-        file = Path(self._keys.name) / "private_key"
-        file.touch(mode=0o600)
-        file.write_text(pair.private)
-        return file
-
     def stop(self) -> None:
         """Close every connection and wait for their threads."""
         self._open = False
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
-        self._keys.cleanup()
         while True:
             with self._lock:
                 transports, self._transports = self._transports, []
