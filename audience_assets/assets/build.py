@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from audience_assets.assets.campaign_deliveries import build_campaign_deliveries
 from audience_assets.assets.campaign_results import build_campaign_results, results_schedules
 from audience_assets.assets.campaign_schedules import build_campaign_schedules
 from audience_assets.assets.campaigns import build_campaign
@@ -50,9 +51,9 @@ def build_definitions(
     segments = [build_segment(project, each, statements.of(name)) for name, each in project.segments.items()]
     campaigns = [build_campaign(project, name, statements.of_campaign(name)) for name in project.campaigns]
     measured = [*build_insights(project), *build_campaign_results(project)]
-    lists = [build_list(statements, each, days, retries) for each in project.effective.values()]
+    lists = [build_list(statements, each, days, retries) for each in project.delivered.values()]
     return dg.Definitions(
-        assets=[*build_sources(project), *segments, *campaigns, *measured, *lists],
+        assets=[*build_sources(project), *segments, *campaigns, *measured, *lists, *build_campaign_deliveries(project)],
         jobs=build_reconciliations(project),
         resources=build_resources(project),
         schedules=[
@@ -75,7 +76,7 @@ def _told_of(project: Project) -> list[dg.AssetKey]:
     return [
         *map(segment_key, project.segments),
         *map(campaign_key, project.campaigns),
-        *map(list_key, project.effective.values()),
+        *map(list_key, project.delivered.values()),
     ]
 
 

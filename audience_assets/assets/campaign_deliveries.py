@@ -1,37 +1,137 @@
-"""What became of a treatment group's customers at one destination, as metadata of its list."""
+"""What became of a campaign's lists: each list's own numbers, and all lists together as an asset downstream of them.
+
+Nothing computes that asset: a list tells it when its delivery ends, also when it fails. Were it a step, Dagster would
+leave it out just where it is needed, after a list that failed.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
+from sqlalchemy.exc import SQLAlchemyError
 
+from audience_assets.assets.insight_reports import table
+from audience_assets.assets.keys import delivery_key, list_key
+from audience_assets.assets.resources import WarehouseResource
+from audience_assets.errors import AudienceError
+from audience_assets.pictures import bar
 from audience_assets.project.activations import EffectiveActivation
-from audience_assets.runtime import Runtime
-from audience_assets.sync import open_rejections
-from audience_assets.sync.plan import Planner
-from audience_assets.sync.reach import Reach, measure_reach
+from audience_assets.project.project import Project
+from audience_assets.sync import CampaignDelivery, ListDelivery, SyncReport, campaign_delivery
+from audience_assets.sync.delivered import BAD_STATES, DELIVERED
+from audience_assets.sync.reach import Reach
 
+GROUP = "campaigns"
 _REASONS = dg.TableSchema(columns=[dg.TableColumn("why"), dg.TableColumn("customers", type="integer")])
 
 
-def delivery_summary(runtime: Runtime, activation: EffectiveActivation) -> dict[str, Any]:
-    """Customers, rows, shrink by reason and expansion; nothing for a segment's list, whose report tells it all."""
-    if runtime.project.audience(activation.audience).campaign is None:
-        return {}
-    planner = Planner(runtime, activation.name, runtime.now())
-    with runtime.engine.connect().execution_options(read_only=True) as connection, connection.begin():
-        reach = measure_reach(connection, planner, planner.unplanned())
-        sizes = planner.list_sizes(connection)
-    return _metadata(reach.with_vendor(sizes, open_rejections(runtime, activation.name)))
+def build_campaign_deliveries(project: Project) -> list[dg.AssetSpec]:
+    """One asset for each campaign that is delivered, downstream of all its lists."""
+    return [
+        dg.AssetSpec(
+            delivery_key(name),
+            deps=[list_key(each) for each in project.lists_of(name)],
+            description=(
+                f"What became of **{campaign.title}** at its destinations: customers, rows, why there are fewer or "
+                "more rows than customers, and how the last delivery of each list ended. Every list brings it up to "
+                "date when its delivery ends, also when that fails."
+            ),
+            group_name=GROUP,
+            owners=campaign.owners,
+            kinds={"table"},
+        )
+        for name, campaign in project.campaigns.items()
+        if project.is_active(name) and project.lists_of(name)
+    ]
 
 
-def _metadata(reach: Reach) -> dict[str, Any]:
+@contextmanager
+def told_of_campaign(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, project: Project, activation: EffectiveActivation
+) -> Iterator[None]:
+    """However a delivery ends, its campaign's summary is brought up to date. Nothing for a segment's list."""
+    try:
+        yield
+    finally:
+        campaign = project.audience(activation.audience).campaign
+        if campaign is not None:
+            try:
+                metadata = delivery_metadata(campaign_delivery(warehouse.runtime, campaign))
+            except (AudienceError, SQLAlchemyError) as error:
+                # The delivery's own end is what has to be told.
+                context.log.warning("no summary of the campaign %s: %s", campaign, type(error).__name__)
+            else:
+                context.log_event(dg.AssetMaterialization(delivery_key(campaign), metadata=metadata))
+
+
+def delivery_metadata(found: CampaignDelivery) -> dict[str, Any]:
+    """All lists of a campaign. Every number becomes a chart in the UI."""
+    total = found.total
+    metadata: dict[str, Any] = {
+        "summary": dg.MetadataValue.md(_summary(found)),
+        "lists": table(_row(each) for each in found.lists),
+        "customers": total.customers,
+        "rows": total.rows,
+        "shrink": total.lost,
+        "expansion": total.expansion,
+        "waiting": sum(each.waiting for each in found.lists),
+        "lists_delivered": found.in_state(DELIVERED),
+        "lists_stopped_or_failed": found.in_state(*BAD_STATES),
+    }
+    return metadata | ({"shrink_by_reason": _reasons(total)} if total.shrink else {})
+
+
+def _summary(found: CampaignDelivery) -> str:
+    """A bar for each list: how many of its customers are rows in it."""
+    lines = []
+    for each in found.lists:
+        reach = each.reach
+        told = f"{each.sub_audience}: {each.group} at {each.destination}"
+        drawn = bar(reach.rows, reach.customers)
+        lines.append(f"`{drawn}` {told}: {reach.rows:,} of {reach.customers:,}, {each.state}")
+        if each.error:
+            lines.append(f"> {each.error}")
+    return "\n\n".join([f"**{found.in_state(DELIVERED)} of {len(found.lists)} lists delivered**", *lines])
+
+
+def _row(each: ListDelivery) -> dict[str, Any]:
+    reach = each.reach
+    return {
+        "sub-audience": each.sub_audience,
+        "group": each.group,
+        "destination": each.destination,
+        "list": each.list_name,
+        "state": each.state,
+        "customers": reach.customers,
+        "rows": reach.rows,
+        "waiting": each.waiting,
+        "shrink": reach.lost,
+        "why": "; ".join(f"{number:,} {why}" for why, number in reach.shrink.items()),
+        "expansion": reach.expansion,
+        "at": f"{each.at:%Y-%m-%d %H:%M} UTC" if each.at else "",
+    }
+
+
+def _reasons(reach: Reach) -> dg.MetadataValue[Any]:
     rows = [dg.TableRecord({"why": why, "customers": number}) for why, number in reach.shrink.items()]
+    return dg.MetadataValue.table(rows, schema=_REASONS)
+
+
+def list_delivery(warehouse: WarehouseResource, activation: EffectiveActivation, report: SyncReport) -> dict[str, Any]:
+    """Customers, rows, shrink and expansion of one list; nothing for a segment's, whose report tells it all."""
+    runtime = warehouse.runtime
+    campaign = runtime.project.audience(activation.audience).campaign
+    if campaign is None:
+        return {}
+    found = next(e for e in campaign_delivery(runtime, campaign).lists if e.activation == report.activation)
+    reach = found.reach
     metadata: dict[str, Any] = {
         "customers": reach.customers,
         "rows": reach.rows,
         "shrink": reach.lost,
         "expansion": reach.expansion,
     }
-    return {**metadata, "shrink_by_reason": dg.MetadataValue.table(rows, schema=_REASONS)} if rows else metadata
+    return metadata | ({"shrink_by_reason": _reasons(reach)} if reach.shrink else {})

@@ -33,8 +33,9 @@ class ResultsConfig(dg.Config):
 
 
 def build_campaign_results(project: Project) -> list[dg.AssetsDefinition]:
-    """One asset for each campaign that can be measured."""
-    return [_build(project, each) for each in project.campaigns.values() if is_measured(project, each)]
+    """One asset for each campaign that can be measured; a draft has nobody to measure."""
+    campaigns = [each for each in project.campaigns.values() if each.state != "draft"]
+    return [_build(project, each) for each in campaigns if is_measured(project, each)]
 
 
 def results_schedules(project: Project) -> list[dg.ScheduleDefinition]:
@@ -42,7 +43,7 @@ def results_schedules(project: Project) -> list[dg.ScheduleDefinition]:
     launches = {
         name: (campaign.launch, campaign.measurement.window_days)
         for name, campaign in project.campaigns.items()
-        if campaign.launch is not None and is_measured(project, campaign)
+        if campaign.launch is not None and campaign.state != "draft" and is_measured(project, campaign)
     }
     if not launches:
         return []

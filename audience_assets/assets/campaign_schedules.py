@@ -18,11 +18,11 @@ from audience_assets.project.project import Project
 
 
 def build_campaign_schedules(project: Project, days: SyncDays) -> list[dg.ScheduleDefinition]:
-    """One schedule for each campaign that has a first day; the others are delivered by hand."""
+    """One schedule for each active campaign that has a first day; the others are delivered by hand, or not at all."""
     return [
         _schedule(project, campaign, project.lists_of(name), days)
         for name, campaign in project.campaigns.items()
-        if campaign.schedule.start is not None
+        if campaign.schedule.start is not None and project.is_active(name)
     ]
 
 

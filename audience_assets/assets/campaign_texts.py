@@ -17,10 +17,21 @@ def campaign_text(project: Project, campaign: Campaign, statement: SegmentStatem
         campaign.description or "",
         _whom(campaign),
         _groups(project, campaign),
-        f"Delivered {schedule_text(campaign.schedule)}." + (f" Launch: {campaign.launch}." if campaign.launch else ""),
+        when_text(campaign) + (f" Launch: {campaign.launch}." if campaign.launch else ""),
         f"As of the start of today this finds who is for it:\n\n```sql\n{statement.sql}\n```",
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def when_text(campaign: Campaign) -> str:
+    """Whether and when it is delivered."""
+    match campaign.state:
+        case "draft":
+            return "A draft: it is not delivered, and nobody is given a group."
+        case "archived":
+            return "Archived: it is computed and delivered no more, and its lists stay as they are."
+        case "active":
+            return f"Delivered {schedule_text(campaign.schedule)}."
 
 
 def schedule_text(schedule: CampaignSchedule) -> str:

@@ -26,20 +26,30 @@ from audience_assets.project.project import Project
 GROUP = "campaigns"
 
 
-def build_campaign(project: Project, name: str, statement: SegmentStatement) -> dg.AssetsDefinition:
-    """The asset of one campaign. Recipients who came out the same, in the same groups, have the same data version."""
+def build_campaign(project: Project, name: str, statement: SegmentStatement) -> dg.AssetsDefinition | dg.AssetSpec:
+    """The asset of one campaign. Recipients who came out the same, in the same groups, have the same data version.
+
+    A draft or an archived campaign is shown, and can't be materialized.
+    """
     campaign = project.campaigns[name]
     key = campaign_key(name)
-
-    @dg.asset(
+    spec = dg.AssetSpec(
         key=key,
         deps=campaign_inputs(project, name, statement),
         description=campaign_text(project, campaign, statement),
         group_name=GROUP,
         owners=campaign.owners,
         kinds={warehouse_kind(project), "sql"},
+        tags={"audience_assets/state": campaign.state},
         metadata={"name": campaign.title, "labels": ", ".join(campaign.labels)},
         code_version=campaign_hash(project, name)[:16],
+    )
+    if not project.is_active(name):
+        return spec
+
+    @dg.multi_asset(
+        name=step_name(key),
+        specs=[spec],
         check_specs=campaign_check_specs(campaign),
         required_resource_keys={WAREHOUSE},
     )

@@ -12,6 +12,7 @@ SOURCES = "warehouse"
 SEGMENTS = "segment"
 CAMPAIGNS = "campaign"
 RESULTS = "campaign_results"
+DELIVERY = "campaign_delivery"
 INSIGHTS = "insights"
 OVERLAP = "segment_overlap"
 
@@ -35,6 +36,10 @@ def campaign_key(name: str) -> dg.AssetKey:
 
 def results_key(campaign: str) -> dg.AssetKey:
     return dg.AssetKey([RESULTS, campaign])
+
+
+def delivery_key(campaign: str) -> dg.AssetKey:
+    return dg.AssetKey([DELIVERY, campaign])
 
 
 def audience_key(project: Project, audience: str) -> dg.AssetKey:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import dagster as dg
 from pydantic import Field
 
-from audience_assets.assets.campaign_deliveries import delivery_summary
+from audience_assets.assets.campaign_deliveries import list_delivery, told_of_campaign
 from audience_assets.assets.checks import guard_failed, guard_passed, list_check_specs, rejection_rate
 from audience_assets.assets.failures import DELIVERY_RETRIES, stopped
 from audience_assets.assets.keys import audience_key, list_key, source_key, step_name
@@ -41,6 +41,7 @@ DELIVERED_SETTINGS = {
     "consent",
     "options",
     "foreign",
+    "on_duplicate",
     "audience",
     "destination",
 }
@@ -94,15 +95,13 @@ def build_list(
         consent: ConsentHistory = getattr(context.resources, CONSENT)
         days.refuse_older(context)
         try:
-            report = _sync(context, warehouse, account, activation, config)
+            with told_of_campaign(context, warehouse, statements.project, activation):
+                report = _sync(context, warehouse, account, activation, config)
         except GuardTripped as tripped:
             yield guard_failed(tripped)
             yield rejection_rate(warehouse.runtime, activation.name, tripped.plan.counts.audience_users)
             raise _refusal(tripped, key) from None
-        metadata = {
-            **delivery_metadata(report),
-            **delivery_summary(warehouse.runtime, activation),
-        }
+        metadata = {**delivery_metadata(report), **list_delivery(warehouse, activation, report)}
         mapping = consent.mapping(activation.name)
         yield dg.MaterializeResult(
             metadata={**metadata, **({"consent": mapping} if mapping else {})},

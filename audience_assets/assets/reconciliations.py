@@ -25,7 +25,7 @@ class ReconcileConfig(dg.Config):
 def build_reconciliations(project: Project) -> list[dg.JobDefinition]:
     """`reconcile_<destination>`: a step a list, whose counts are observations of the list's asset."""
     together: dict[str, list[EffectiveActivation]] = {}
-    for activation in project.effective.values():
+    for activation in project.delivered.values():
         together.setdefault(activation.destination, []).append(activation)
     return [_job(destination, activations) for destination, activations in together.items()]
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 
 from audience_assets.audiences.catalogue import Catalogue
+from audience_assets.audiences.one_row import OneRow
 from audience_assets.audiences.operands import operand
 from audience_assets.audiences.scope import Join, Scope
 from audience_assets.audiences.statement import MembershipTables, Statement, complete
@@ -52,15 +53,23 @@ def is_calculated(project: Project, model: str, path: str) -> bool:
 
 
 def mapped_users(
-    project: Project, model: str, fields: Collection[str], as_of: datetime, state: MembershipTables
+    project: Project,
+    model: str,
+    fields: Collection[str],
+    as_of: datetime,
+    state: MembershipTables,
+    one_row: OneRow | None = None,
 ) -> MappedUsers:
-    """The model with these fields. Windows of calculated ones end at `as_of`; without any there is no join."""
+    """The model with these fields. Windows of calculated ones end at `as_of`; without any there is no join.
+
+    `one_row` says which rows of joined models count, where one user may have several.
+    """
     catalogue = Catalogue(project.settings)
     calculated = {field for field in fields if is_calculated(project, model, field)}
     if not calculated and not any("." in field for field in fields):
         table = catalogue.table(model)
         return MappedUsers(table, (), {field: table.c[field] for field in fields})
-    statement = Statement(project, catalogue, as_of, state)
+    statement = Statement(project, catalogue, as_of, state, one_row=one_row)
 
     def build() -> MappedUsers:
         users = Scope(statement, model)

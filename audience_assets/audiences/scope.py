@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from audience_assets.audiences.catalogue import Catalogue
 from audience_assets.audiences.statement import Statement, short
 from audience_assets.audiences.temporal import Clock
+from audience_assets.project.links import Link
 from audience_assets.project.models import FieldType
 
 
@@ -80,7 +81,14 @@ class Scope:
         for number, hop in enumerate(hops, start=1):
             link = self.catalogue.to_one(place.model, hop)
             name = short("__".join([self.model, *hops[:number]]))
-            table = self.catalogue.table(link.model).alias(name)
+            table = self._rows(link, ".".join(hops[:number]), name)
             on = sa.and_(*(place.table.c[here] == table.c[there] for here, there in link.on))
             place = Place(link.model, self.join(table, on, name))
         return place, field
+
+    def _rows(self, link: Link, path: str, name: str) -> sa.FromClause:
+        """The rows of a model that is joined: all, or those that count."""
+        if self.statement.one_row is None:
+            return self.catalogue.table(link.model).alias(name)
+        keys = [there for _, there in link.on]
+        return self.statement.one_row.rows(self.catalogue, link.model, keys, path, name)

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 import sqlalchemy as sa
 
 from audience_assets.audiences.catalogue import Catalogue
+from audience_assets.audiences.one_row import OneRow
 from audience_assets.project.project import Project
 
 Built = TypeVar("Built")
@@ -40,7 +41,8 @@ class Statement:
     CTEs are shared by everything in it, referenced segments too: two that say the same are one, and one name
     never means two things. A grouped CTE holds every measure that anything asks of its rows; as these are known
     only when all has been compiled, a statement is compiled twice (`complete`), the second time with them known.
-    `computing` is the campaign whose audience this is, if it is one.
+    `computing` is the campaign whose audience this is, if it is one. `one_row` says which rows of joined models count,
+    where not all of them do.
     """
 
     project: Project
@@ -48,6 +50,7 @@ class Statement:
     as_of: datetime
     state: MembershipTables
     computing: str | None = None
+    one_row: OneRow | None = None
     measures: dict[str, dict[str, Callable[[Any], sa.ColumnElement[Any]]]] = field(default_factory=dict)
     ctes: dict[str, sa.CTE] = field(default_factory=dict)
     discovering: bool = False

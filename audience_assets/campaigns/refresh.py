@@ -31,6 +31,7 @@ from audience_assets.campaigns.split import compile_split
 from audience_assets.campaigns.statement import EXCLUDED, HELD_OUT, OUTRANKED, Audience, compile_audience
 from audience_assets.campaigns.versions import current_splits
 from audience_assets.project.audiences import audience_name
+from audience_assets.project.campaign_states import expect_active
 from audience_assets.project.project import Project
 from audience_assets.warehouse.locks import one_at_a_time
 from audience_assets.warehouse.state import State
@@ -68,9 +69,10 @@ def refresh_campaign(engine: Engine, state: State, project: Project, name: str, 
     """Give everybody the campaign is for at `as_of` (with a zone) their group; all or nothing, in one transaction.
 
     The ledger, the recipients and the treatment groups' audiences are written together, so none of them is ever ahead.
-    Raises WarehouseError when the warehouse lacks something, a users model's key is missing or not unique, or it works
-    out other buckets than Python does.
+    Raises NotActive for a draft or an archived campaign, WarehouseError when the warehouse lacks something, a users
+    model's key is missing or not unique, or it works out other buckets than Python does.
     """
+    expect_active(project, name)
     with _computed(engine, state, project, name, as_of) as (_, run):
         return run
 

@@ -11,6 +11,9 @@ from audience_assets.project.conditions import Declared
 Trigger = Literal["on_change", "schedule", "manual"]
 
 
+OnDuplicate = Literal["fail", "first", "expand"]
+
+
 class EnvValue(Declared):
     """A secret or setting read from the environment: `{env: NAME}`."""
 
@@ -94,6 +97,11 @@ class ActivationSettings(Declared):
     trigger: Trigger | None = None
     guard: Guard | None = None
     foreign: Literal["keep"] | None = Field(default=None, description="members we did not add; they stay")
+    on_duplicate: OnDuplicate | None = Field(
+        default=None,
+        description="where a joined model has several rows of somebody: `fail` refuses, `first` takes one, always the "
+        "same, `expand` sends one for each address",
+    )
     owners: list[str] | None = None
     tags: dict[str, str] | None = None
     fresh_within: str | None = Field(default=None, description="a list not delivered for this long is stale, e.g. 26h")
@@ -162,6 +170,7 @@ class EffectiveActivation(Declared):
     trigger: Trigger
     guard: Guard
     foreign: Literal["keep"]
+    on_duplicate: OnDuplicate = "fail"
     owners: list[str]
     tags: dict[str, str]
     fresh_within: str | None = Field(description="never stale without: a campaign ends")

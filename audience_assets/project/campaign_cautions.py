@@ -27,10 +27,11 @@ class Remark:
 
 
 def campaign_remarks(project: Project, types: Mapping[str, DestinationType]) -> list[Remark]:
-    """Of all campaigns of a checked project."""
+    """Of all campaigns of a checked project but the archived ones, which nobody mends any more."""
     return [
         Remark(name, check, f"{place_of(project, name, path)}: {message}")
         for name, campaign in project.campaigns.items()
+        if campaign.state != "archived"
         for check, path, message in _about(project, campaign, types)
     ]
 

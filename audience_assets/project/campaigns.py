@@ -136,6 +136,11 @@ class Campaign(Declared):
     campaign: str = Field(description="id, fixed for good: it is the salt of the split")
     name: str | None = Field(default=None, description="what people call it; files and lists carry it")
     description: str | None = None
+    state: Literal["draft", "active", "archived"] = Field(
+        default="active",
+        description="a draft is checked and previewed, never delivered; an archived one keeps its lists as they are, "
+        "its groups and its results, and is delivered no more",
+    )
     labels: list[str] = Field(default_factory=list, max_length=10, description="of at most 35 characters each")
     owners: list[str] = Field(default_factory=list)
     model: str | None = Field(default=None, description="a users model; default the included segments'")

@@ -121,6 +121,8 @@ class ActivationCheck:
                     f"model {model!r}"
                 )
         self._check_names(activation, model, spec, options, mapping, places)
+        if merged.data["on_duplicate"] == "expand":
+            _check_expansion(model, mapping, places)
         check_consent(self.fields, model, spec, options, merged, places.at)
         self._check_list_name(activation, spec, merged, places)
 
@@ -193,6 +195,21 @@ class ActivationCheck:
         mapped = Mapped(types(mapping.identifiers), {**types(mapping.fields), **constants})
         for fault in spec.mapping_faults(settings, options, mapped):
             places.at("mapping", *fault.place).report(fault.message, fault.hint)
+
+
+def _check_expansion(model: str, mapping: FieldMapping, places: ActivationPlaces) -> None:
+    """A row for each address asks for a model that may have several of somebody, and for one such model."""
+    paths = {field.rpartition(".")[0] for field in mapping.identifiers.values()}
+    place = places.at("on_duplicate")
+    if paths and not any(paths):
+        known = " and ".join(mapping.identifiers.values())
+        place.report(
+            f"expand makes a row of each address, but {model!r}, whose {known} names people, has one row of each",
+            "say first; or map an identifier of the model with several rows",
+        )
+    elif len(paths) > 1:
+        named = ", ".join(sorted(path or model for path in paths))
+        place.report(f"expand takes addresses of one model, and the identifiers are of {named}", "say first")
 
 
 def _check_required(spec: ServiceSpec, options: BaseModel, mapping: FieldMapping, places: ActivationPlaces) -> None:

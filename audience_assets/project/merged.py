@@ -25,6 +25,7 @@ BUILT_IN_SETTINGS: dict[str, Any] = {
     "trigger": "on_change",
     "guard": Guard().model_dump(),
     "foreign": "keep",
+    "on_duplicate": "fail",
     "owners": [],
     "tags": {},
     "fresh_within": "26h",

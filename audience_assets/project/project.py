@@ -90,6 +90,17 @@ class Project:
         """The lists of a campaign's treatment groups."""
         return [each for each in self.effective.values() if self.audience(each.audience).campaign == campaign]
 
+    def is_active(self, campaign: str) -> bool:
+        """Whether a campaign is delivered: no draft, and not archived."""
+        return self.campaigns[campaign].state == "active"
+
+    @cached_property
+    def delivered(self) -> dict[str, EffectiveActivation]:
+        """The activations without those of campaigns that are drafts or archived."""
+        campaign_of = {name: self.audience(each.audience).campaign for name, each in self.effective.items()}
+        idle = {name for name, campaign in campaign_of.items() if campaign and not self.is_active(campaign)}
+        return {name: each for name, each in self.effective.items() if name not in idle}
+
     def audience(self, name: str) -> Audience:
         """A segment, or a treatment group. Raises KeyError for another name."""
         segment = self.segments.get(name)

@@ -1,5 +1,6 @@
 """What changes in a list and how it is delivered."""
 
+from audience_assets.sync.delivered import CampaignDelivery, ListDelivery, campaign_delivery
 from audience_assets.sync.engine import plan_sync, run_sync
 from audience_assets.sync.guards import GuardTripped
 from audience_assets.sync.history import latest_reconciliations, latest_syncs, open_rejections, rejected_rows
@@ -9,9 +10,11 @@ from audience_assets.sync.reconcile import NeverDelivered, Reconciliation, recon
 from audience_assets.sync.report import Plan, PlanCounts, Progress, RejectionCount, SyncReport
 
 __all__ = [
+    "CampaignDelivery",
     "GuardTripped",
     "KeysChanged",
     "LeaseLost",
+    "ListDelivery",
     "ListMoved",
     "ListNote",
     "NeverDelivered",
@@ -22,6 +25,7 @@ __all__ = [
     "RejectionCount",
     "SyncBusy",
     "SyncReport",
+    "campaign_delivery",
     "latest_reconciliations",
     "latest_syncs",
     "list_notes",

@@ -38,6 +38,7 @@ class Desired:
     identifier_columns: tuple[str, ...]  # ledger columns of the identifiers, in order of preference
     identifier_kinds: tuple[str, ...]
     tracked_columns: tuple[str, ...]  # a change of one of these is an update at the vendor
+    expands: bool = False  # a user may have several rows, each with an identifier of its own
 
     def identifier(self) -> sa.ColumnElement[str]:
         """The normalised identifier of a user: the first mapped one that is not blank."""

@@ -61,6 +61,8 @@ class Differ:
                 self._delete_lost(connection)
             return duplicates
         self._insert_differences(connection)
+        if self.desired.expands:
+            self._keep_unseen(connection)
         if not self._any(connection, sa.select(self.tables.change.c.seq)):
             return 0
         expect_few_rows(connection, self.tables.change, self.tables.change.c.operation)
@@ -69,7 +71,9 @@ class Differ:
         held = (ledger.c.user_key < self.tables.change.c.user_key) & (ledger.c.due == 0)
         self._match_holders(connection, Operation.ADD.value, (held, HELD))
         duplicates += self._drop_held(connection)
-        self._insert_moved(connection)
+        if not self.desired.expands:
+            self._insert_moved(connection)
+        self._keep_claimed(connection)
         if self.phones:
             self.phones.keep(connection, self.tables.change)
         self._keep_shared_contacts(connection)
@@ -120,16 +124,34 @@ class Differ:
         fresh = differs & (desired.has_identifier() | known.c.user_key.is_not(None))
         wanted, gone = self._compared(known), self._gone(known)
         same_user = known.c.user_key == members.c.user_key
+        if desired.expands:
+            same_user &= known.c.identifier == desired.identifier()
         if connection.dialect.name == "sqlite":
             pairs = desired.joined().outerjoin(known, same_user)
             self._insert(connection, wanted, sa.select(*wanted.values()).select_from(pairs).where(fresh))
-            left = known.c.user_key.not_in(sa.select(members.c.user_key))
+            left: sa.ColumnElement[bool] = known.c.user_key.not_in(sa.select(members.c.user_key))
+            if desired.expands:
+                left = sa.tuple_(known.c.user_key, known.c.identifier).not_in(self._identified())
             self._insert(connection, gone, sa.select(*gone.values()).select_from(known).where(left))
             return
         left, seen = members.c.user_key.is_(None), desired.key.is_not(None)
         values = {name: sa.case((left, gone[name]), else_=wanted[name]) for name in gone}
         pairs = desired.joined(unseen=True).outerjoin(known, same_user, full=True)
         self._insert(connection, values, sa.select(*values.values()).select_from(pairs).where(left | (seen & fresh)))
+
+    def _identified(self) -> sa.Select[Any]:
+        """User and identifier of every row that has one."""
+        columns = (self.desired.members.c.user_key, self.desired.identifier())
+        joined = self.desired.joined(identifiers_only=True)
+        return sa.select(*columns).select_from(joined).where(self.desired.has_identifier())
+
+    def _keep_unseen(self, connection: Connection) -> None:
+        """Where users expand, one of their addresses may leave while they stay, unless the users model lacks them."""
+        desired, change = self.desired, self.tables.change
+        key, leaving = desired.members.c.user_key, change.c.operation.in_((Operation.REMOVE.value, DROP))
+        seen = sa.select(key).join_from(desired.members, desired.users, desired.key == key)
+        unseen = sa.and_(change.c.user_key.in_(sa.select(key)), change.c.user_key.not_in(seen))
+        connection.execute(change.delete().where(leaving, unseen))
 
     def _compared(self, known: sa.FromClause) -> dict[str, Any]:
         """A user as a change, beside the ledger row of theirs, if any.
@@ -225,7 +247,7 @@ class Differ:
     def _insert_moved(self, connection: Connection) -> None:
         """Ledger rows whose user is among the changes found and has another identifier now, or none.
 
-        Then whatever somebody else in the audience stands for is no removal.
+        Where users expand, the rows were compared by identifier, so these have been found.
         """
         change, ledger = self.tables.change, self.tables.ledger
         leaving = change.c.operation.in_((Operation.REMOVE.value, DROP))
@@ -236,6 +258,11 @@ class Differ:
             values, last = self._gone(ledger), connection.scalar(sa.select(sa.func.max(change.c.seq))) or 0
             found = sa.select(*values.values()).select_from(pairs).where(moved, ~leaving)
             self._insert(connection, values, found, after=last)
+
+    def _keep_claimed(self, connection: Connection) -> None:
+        """Whatever somebody else in the audience stands for is no removal."""
+        change = self.tables.change
+        leaving = change.c.operation.in_((Operation.REMOVE.value, DROP))
         stays = change.alias("stays")
         claimed = sa.select(stays.c.identifier).where(
             stays.c.operation.not_in((Operation.REMOVE.value, DROP)), stays.c.identifier.is_not(None)

@@ -14,18 +14,19 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from audience_assets.audiences.stored import expect_computed
-from audience_assets.destinations.base import KeepsList, ListMissing, ListRef, ListService, Operation, Status
+from audience_assets.destinations.base import KeepsList, ListRef, ListService, Operation, Status
 from audience_assets.destinations.limits import floor_seconds
 from audience_assets.errors import AudienceError
 from audience_assets.project.times import parse_duration
 from audience_assets.sync.deliver import Deliverer, Delivery
 from audience_assets.sync.guards import Circumstances, GuardTripped, fingerprint, violations
 from audience_assets.sync.history import count_rejections, last_report, segment_state
-from audience_assets.sync.kept import expect_own_list, kept_lists, renamed
+from audience_assets.sync.kept import expect_own_list, is_there, kept_lists, renamed, with_origin
 from audience_assets.sync.lease import Lease, LeaseLost, hold_lease
 from audience_assets.sync.plan import Planner, reckon
 from audience_assets.sync.recovery import DELIVERING, FAILED, PLANNING, journal_of, merge_answers, recover
 from audience_assets.sync.report import Plan, PlanCounts, Progress, SyncReport
+from audience_assets.sync.several_rows import expect_one_row
 from audience_assets.warehouse.state import ListTables
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class _Run:
         expect_own_list(runtime, activation, recreate=self.recreate)
         with runtime.engine.connect().execution_options(read_only=True) as connection, connection.begin():
             expect_computed(connection, runtime.state, runtime.project, [activation.audience])
+            expect_one_row(connection, self.planner)
 
     # -- the two public ways ------------------------------------------------------------------------------------------
 
@@ -223,7 +225,7 @@ class _Run:
         known = self._known_list()
         found = service.get_list(known.id) if known.id else service.ensure_list(known.name)
         target = replace(found, created=known.created) if known.id else found
-        return self._keep_list(lease, service, _with_origin(target))
+        return self._keep_list(lease, service, with_origin(target))
 
     def _keep_list(self, lease: Lease, service: ListService, target: ListRef) -> ListRef:
         """What the options say of the list itself, e.g. who may see it; no call where it was so when last seen."""
@@ -261,7 +263,7 @@ class _Run:
         state, registry = self.runtime.state, self.runtime.state.destination_list
         with self.runtime.engine.begin() as connection:
             kept = kept_lists(connection, state).get(self.name)
-        if kept is None or (kept.is_for(self.planner.activation) and _exists(service, kept.vendor_list_id)):
+        if kept is None or (kept.is_for(self.planner.activation) and is_there(service, kept.vendor_list_id)):
             return
         with self.runtime.engine.begin() as connection:
             lease.assert_held(connection)
@@ -385,16 +387,3 @@ class _Run:
         if self.progress:
             named = (target.name, target.facts) if target else ("", {})
             self.progress(Progress(self.name, phase, done, total, floor, *named))
-
-
-def _with_origin(target: ListRef) -> ListRef:
-    """A list found by its id looks adopted; we know who made it."""
-    return replace(target, facts={**target.facts, "adopted": "no" if target.created else "yes"})
-
-
-def _exists(service: ListService, list_id: str) -> bool:
-    try:
-        service.get_list(list_id)
-    except ListMissing:
-        return False
-    return True

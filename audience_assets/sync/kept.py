@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from audience_assets.destinations.base import ListMissing, ListRef, ListService
 from audience_assets.errors import AudienceError
 from audience_assets.project.activations import EffectiveActivation
+from audience_assets.project.campaign_states import expect_active
 from audience_assets.sync.diff import IN_LIST
 from audience_assets.warehouse.keys import found_keys
 from audience_assets.warehouse.state import State
@@ -74,7 +76,10 @@ def kept_lists(connection: Connection, state: State) -> dict[str, KeptList]:
 
 
 def expect_own_list(runtime: Runtime, activation: EffectiveActivation, *, recreate: bool = False) -> None:
-    """Raises ListMoved, unless the list is to be made anew, and KeysChanged. Nothing is written."""
+    """Raises NotActive, ListMoved unless the list is to be made anew, and KeysChanged. Nothing is written."""
+    campaign = runtime.project.audience(activation.audience).campaign
+    if campaign is not None:
+        expect_active(runtime.project, campaign)
     key_type = runtime.project.models[activation.model].key_type
     with runtime.engine.connect().execution_options(read_only=True) as connection, connection.begin():
         if not recreate:
@@ -160,3 +165,17 @@ def _moved(kept: KeptList, activation: EffectiveActivation) -> str:
         f"at {here} stay there as they are: audience-assets sync {activation.name} --recreate (in Dagster the config "
         f"`recreate: true`). Whoever shall leave the list at {here} has to leave it before."
     )
+
+
+def with_origin(target: ListRef) -> ListRef:
+    """A list found by its id looks adopted; we know who made it."""
+    return replace(target, facts={**target.facts, "adopted": "no" if target.created else "yes"})
+
+
+def is_there(service: ListService, list_id: str) -> bool:
+    """Whether the vendor still has a list."""
+    try:
+        service.get_list(list_id)
+    except ListMissing:
+        return False
+    return True

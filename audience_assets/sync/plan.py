@@ -42,8 +42,10 @@ from audience_assets.sync.desired import (
 )
 from audience_assets.sync.diff import ABSENT, IN_DOUBT, IN_LIST, REJECTED, UNSURE, Differ
 from audience_assets.sync.numbers import DELIVERED, Numbering
+from audience_assets.sync.reach import reach_of
 from audience_assets.sync.report import PlanCounts
 from audience_assets.sync.respelled import Phones
+from audience_assets.sync.several_rows import rows_that_count
 from audience_assets.warehouse.column_types import FIELD_TYPES
 from audience_assets.warehouse.state import (
     ListTables,
@@ -143,9 +145,10 @@ class Planner:
         spec = self.runtime.spec(self.name)
         fields = mapped_fields(self.activation)
         as_of = self.as_of or self.runtime.now()
-        users = mapped_users(project, self.activation.model, set(fields.values()), as_of, self.runtime.state)
         by_attribute = {column.attribute: column.column for column in tables.columns}
         kinds = [kind for kind in spec.identifiers(self._options) if kind in mapping.identifiers]
+        one_row = rows_that_count(self.activation.on_duplicate, mapping.identifiers, kinds)
+        users = mapped_users(project, self.activation.model, set(fields.values()), as_of, self.runtime.state, one_row)
         tracked = list(spec.tracked(self._options))
         values = {by_attribute[attribute]: users.values[field] for attribute, field in fields.items()}
         if spec.carries_attributes:
@@ -162,6 +165,7 @@ class Planner:
             identifier_columns=tuple(by_attribute[kind] for kind in kinds),
             identifier_kinds=tuple(kinds),
             tracked_columns=tuple(by_attribute[name] for name in tracked if name in by_attribute),
+            expands=self.activation.on_duplicate == "expand",
         )
 
     def _phones(self, tables: ListTables) -> Phones | None:
@@ -182,7 +186,12 @@ class Planner:
         Users without an identifier take a pass of their own to count: `unidentified` is what an earlier sync counted.
         """
         expect_large_joins(connection)
-        with without_control(connection, self.desired(tables), self.control) as desired:
+        everybody, control = self.desired(tables), self.control
+        with without_control(connection, everybody, control) as desired:
+            if control is not None:
+                syncs = self.runtime.state.sync
+                reach = reach_of(connection, self, everybody, desired).encoded()
+                connection.execute(syncs.update().where(syncs.c.id == sync).values(reach=reach))
             return self._write(connection, tables, sync, unidentified, desired)
 
     @property
@@ -212,7 +221,7 @@ class Planner:
             fill_own_opt_outs(connection, change, state.consent_log, self.activation.destination, self.channels)
         self._write_batches(connection, sync, ranges)
         counts = self._count(connection, tables, desired, operations, before, duplicates)
-        if not before:
+        if not before and not desired.expands:
             # Everybody else has become an addition, or stands behind one.
             unidentified = counts.audience_users - counts.add - counts.duplicates
         elif unidentified is None:
@@ -353,11 +362,14 @@ class Planner:
 
     @staticmethod
     def _count_unidentified(connection: Connection, desired: Desired) -> int:
-        query = (
-            sa.select(sa.func.count())
-            .select_from(desired.joined(identifiers_only=True))
-            .where(~desired.has_identifier())
-        )
+        key = desired.members.c.user_key
+        joined = desired.joined(identifiers_only=True)
+        if desired.expands:
+            # One of several rows is enough.
+            named = sa.case((desired.has_identifier(), key))
+            query = sa.select(sa.func.count(key.distinct()) - sa.func.count(named.distinct())).select_from(joined)
+        else:
+            query = sa.select(sa.func.count()).select_from(joined).where(~desired.has_identifier())
         return int(connection.scalar(query) or 0)
 
     @staticmethod

@@ -5,9 +5,10 @@ Counted in one pass over the audience with its mapped columns, so it can be told
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -15,9 +16,11 @@ from sqlalchemy.engine import Connection
 from audience_assets.sync.control import without_control
 from audience_assets.sync.desired import BLANKS, Desired
 from audience_assets.sync.diff import ABSENT, IN_LIST, REJECTED, UNSURE
-from audience_assets.sync.plan import Planner
 from audience_assets.sync.report import RejectionCount
 from audience_assets.warehouse.functions import Stripped
+
+if TYPE_CHECKING:
+    from audience_assets.sync.plan import Planner
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,14 @@ class Reach:
     @property
     def lost(self) -> int:
         return sum(self.shrink.values())
+
+    def encoded(self) -> str:
+        """As the `sync` row keeps it."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def decoded(cls, text: str) -> Self:
+        return cls(**json.loads(text))
 
     def with_vendor(self, sizes: Mapping[str, int], refusals: Sequence[RejectionCount]) -> Reach:
         """After a delivery: whom the vendor did not take is shrink as well, and the rows are the list's members.
@@ -54,9 +65,14 @@ class Reach:
 
 def measure_reach(connection: Connection, planner: Planner, desired: Desired) -> Reach:
     """Count the customers of a list's audience whom it can hold. A mapped text of blanks alone is missing."""
-    everybody = connection.scalar(sa.select(sa.func.count()).select_from(desired.members)) or 0
     with without_control(connection, desired, planner.control) as kept:
-        found = _measure(connection, planner, kept)
+        return reach_of(connection, planner, desired, kept)
+
+
+def reach_of(connection: Connection, planner: Planner, desired: Desired, kept: Desired) -> Reach:
+    """Count them where those of `desired` who share an address with somebody in control are left out in `kept`."""
+    everybody = connection.scalar(sa.select(sa.func.count()).select_from(desired.members)) or 0
+    found = _measure(connection, planner, kept)
     barred = everybody - found.customers
     why = f"the {' or '.join(desired.identifier_kinds)} of somebody in control"
     return replace(found, customers=everybody, shrink={**found.shrink, **({why: barred} if barred else {})})
@@ -68,19 +84,21 @@ def _measure(connection: Connection, planner: Planner, desired: Desired) -> Reac
     lacking = [sa.func.sum(sa.case((known & blank, 1), else_=0)) for blank in required.values()]
     whole = sa.and_(known, *(~blank for blank in required.values()))
     query = sa.select(
-        sa.func.count(),
+        sa.func.sum(sa.case((known, 1), else_=0)),
         sa.func.count(desired.members.c.user_key.distinct()),
-        sa.func.sum(sa.case((~known, 1), else_=0)),
+        sa.func.count(sa.case((known, desired.members.c.user_key)).distinct()),
         sa.func.sum(sa.case((whole, 1), else_=0)),
         sa.func.count(sa.case((whole, desired.identifier())).distinct()),
         *lacking,
     ).select_from(desired.joined())
-    every, customers, unknown, able, people, *without = (int(each or 0) for each in connection.execute(query).one())
-    expansion = every - customers
+    rows, customers, named, able, people, *without = (int(each or 0) for each in connection.execute(query).one())
+    expansion = rows - named
+    # Rows of one customer with one address are told apart only where they are refused.
+    copies = 0 if planner.activation.on_duplicate != "fail" else expansion
     reasons = {
-        f"no {' or '.join(desired.identifier_kinds)}": unknown,
+        f"no {' or '.join(desired.identifier_kinds)}": customers - named,
         **{f"no {name}": number for name, number in zip(required, without, strict=True)},
-        f"the same {' or '.join(desired.identifier_kinds)} as another": max(able - people - expansion, 0),
+        f"the same {' or '.join(desired.identifier_kinds)} as another": max(able - people - copies, 0),
     }
     return Reach(customers, people, expansion, {why: number for why, number in reasons.items() if number})
 

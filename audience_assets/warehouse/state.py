@@ -27,7 +27,7 @@ from audience_assets.warehouse.our_schema import ensure_schema
 
 # Grows with every column that is added below, so that older states get it. Such a column may be NULL: in rows from
 # before it is.
-VERSION = 6
+VERSION = 7
 # Postgres cuts names at 63 bytes; a longer name keeps its start and gets a hash.
 MAX_NAME = 60
 
@@ -127,6 +127,8 @@ class State:
             sa.Column("segment_version", sa.String),
             sa.Column("report", sa.String),
             sa.Column("error", sa.String),
+            # From customers to rows, of a campaign's list: counted when it was planned, whatever became of the plan.
+            sa.Column("reach", sa.String),
         )
         self.batch = self._table(
             "batch",

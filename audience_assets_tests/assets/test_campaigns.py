@@ -73,6 +73,7 @@ def test_lineage_goes_from_segments_over_the_campaign_to_the_lists_of_its_groups
     deps = {key: {dep.asset_key.to_user_string() for dep in spec.deps} for key, spec in specs.items()}
     assert deps["campaign/spring"] == {"warehouse/customers", "segment/everybody", "segment/best"}
     lists = {key for key in specs if "spring__" in key}
+    assert deps["campaign_delivery/spring"] == lists
     assert lists == {
         "klaviyo/spring__ten__socks__klaviyo",
         "second/spring__ten__socks__second",
@@ -99,6 +100,19 @@ def test_a_destination_that_fails_does_not_undo_another_and_nobody_in_control_is
     assert campaign.members("Spring_Shirts") == {address(number) for number in range(11, 20)}
     evaluated = checks(result)
     assert evaluated["campaign/spring:not_empty"] and not evaluated["campaign/spring:control"]
+    summary = campaign.newest("campaign_delivery/spring").metadata["lists"]
+    assert isinstance(summary, dg.TableMetadataValue)
+    names = ("sub-audience", "group", "destination", "state", "customers", "rows", "waiting", "shrink")
+    assert [tuple(row.data[name] for name in names) for row in summary.records] == [
+        ("Ten", "Socks", "klaviyo", "delivered", 8, 8, 0, 0),
+        ("Ten", "Socks", "second", "failed", 8, 0, 8, 0),
+        ("Remaining", "Shirts", "klaviyo", "delivered", 9, 9, 0, 0),
+    ]
+    numbers = campaign.numbers("campaign_delivery/spring")
+    assert (numbers["customers"], numbers["rows"], numbers["waiting"]) == (25, 17, 8)
+    assert (numbers["lists_delivered"], numbers["lists_stopped_or_failed"]) == (2, 1)
+    assert "could not be reached" in numbers["summary"]
+    assert "shop-customers.com" not in repr(campaign.newest("campaign_delivery/spring"))
 
 
 def test_a_delivery_tells_how_many_customers_became_rows_and_why_others_did_not(campaign: Shop) -> None:
@@ -221,3 +235,16 @@ def test_deliveries_are_counted_from_the_start(cadence: str, at: str, number: in
     said = schedule(type="recurring", cadence=cadence, weekday="tuesday", start="2026-03-02")
     tick = datetime.fromisoformat(at).replace(tzinfo=ZoneInfo("Europe/Paris"))
     assert delivery_number(said, date(2026, 3, 2), tick) == number
+
+
+@pytest.mark.parametrize("state", ["draft", "archived"])
+def test_a_draft_or_an_archived_campaign_is_shown_and_nothing_delivers_it(campaign: Shop, state: str) -> None:
+    (campaign.folder / "campaigns/spring.yaml").write_text(f"{SPRING}state: {state}\n")
+    definitions = build_definitions(campaign.folder)
+    dg.Definitions.validate_loadable(definitions)
+    specs = {spec.key.to_user_string(): spec for spec in definitions.resolve_all_asset_specs()}
+    assert {key for key in specs if "spring" in key} == {"campaign/spring"}
+    graph = definitions.resolve_asset_graph()
+    assert not graph.get(dg.AssetKey(["campaign", "spring"])).is_executable
+    assert state in (specs["campaign/spring"].description or "").lower()
+    assert "campaign_spring" not in {schedule.name for schedule in definitions.schedules or ()}

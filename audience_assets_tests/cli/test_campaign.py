@@ -50,10 +50,10 @@ def campaign(run: Run, project: Path) -> Campaign:
     return call
 
 
-def groups(project: Path) -> dict[tuple[str, str], set[int]]:
+def groups(project: Path, campaign: str = "spring") -> dict[tuple[str, str], set[int]]:
     """Sub-audience and group -> keys of the stored recipients; nothing if none were ever stored."""
     with Runtime.open(project) as runtime, runtime.engine.connect() as connection:
-        table = runtime.state.recipient("spring", "integer")
+        table = runtime.state.recipient(campaign, "integer")
         if not sa.inspect(connection).has_table(table.name):
             return {}
         found: dict[tuple[str, str], set[int]] = {}
@@ -141,6 +141,82 @@ def test_a_delivered_campaign_holds_its_groups_and_no_control(
         ("Spring", "control", "True"),
         ("Spring", "control", "1"),
     }
+
+
+def test_status_tells_what_became_of_every_list(campaign: Campaign, run: Run, project: Path, vendor: Vendor) -> None:
+    before = answer(campaign("status", "spring", "--json"))
+    assert [(each["state"], each["customers"]) for each in before[0]["lists"]] == [("not yet", 0)] * 2
+    with_guard = SPRING + "delivery: {klaviyo: {guard: {min_size: 100000}}}\n"
+    (project / "campaigns/spring.yaml").write_text(with_guard)
+    assert run("sync", LISTS[0]).exit_code == 3
+    (project / "campaigns/spring.yaml").write_text(SPRING)
+    delivered = run("sync", LISTS[1])
+    assert delivered.exit_code in (0, 4), delivered.output
+    result = campaign("status", "--json")
+    assert result.exit_code == 1
+    [told] = answer(result)
+    socks, shirts = told["lists"]
+    assert (socks["state"], socks["rows"]) == ("stopped by a guard", 0)
+    assert "fewer than min_size 100000" in socks["error"]
+    assert shirts["state"] in ("delivered", "in part") and shirts["rows"] > 0
+    for each in told["lists"]:
+        possible = each["customers"] - sum(each["shrink"].values()) + each["expansion"]
+        assert each["rows"] + each["waiting"] == possible
+    assert told["customers"] == sum(each["customers"] for each in told["lists"])
+    shown = campaign("status", "spring").stdout
+    assert "stopped by a guard" in shown and "spring: lists" in shown and not addresses(shown)
+    assert vendor.account.list_named("Spring_Shirts")
+
+
+def test_a_draft_is_previewed_and_gives_nobody_a_group(campaign: Campaign, run: Run, project: Path) -> None:
+    (project / "campaigns/spring.yaml").write_text(f"{SPRING}state: draft\n")
+    assert "Spring (draft)" in campaign("check").stdout
+    assert answer(campaign("preview", "spring", "--json"))["size"] > 0
+    calls = [campaign(name, "spring") for name in ("plan", "recipients")]
+    calls += [run("sync", "--campaign", "spring"), run("sync", LISTS[0]), run("sync", LISTS[0], "--no-refresh")]
+    for refused in (*calls, run("plan", LISTS[0])):
+        assert refused.exit_code == 1, refused.output
+        assert "campaign spring is a draft (campaigns/spring.yaml:15)" in refused.stderr
+    assert groups(project) == {}
+    assert LISTS[0] not in run("status").stdout
+
+
+def test_an_archived_campaign_leaves_its_lists_and_groups_as_they_are(
+    campaign: Campaign, run: Run, project: Path, vendor: Vendor
+) -> None:
+    assert run("sync", "--campaign", "spring").exit_code in (0, 4)
+    vendor.account.finish_jobs()
+    given, calls = groups(project), len(vendor.sandbox.requests)
+    listed = vendor.account.list_named("Spring_Socks").id
+    members = {profile.id for profile in vendor.account.members(listed)}
+    assert given and members
+    (project / "campaigns/spring.yaml").write_text(f"{SPRING}state: archived\n")
+    for refused in (run("sync", "--campaign", "spring"), run("sync", LISTS[0]), campaign("plan", "spring")):
+        assert refused.exit_code == 1 and "campaign spring is archived" in refused.stderr
+    assert len(vendor.sandbox.requests) == calls
+    assert {profile.id for profile in vendor.account.members(listed)} == members
+    assert sum(answer(campaign("recipients", "spring", "--json"))["groups"]["French"].values()) > 0
+    assert groups(project) == given
+    [told] = answer(campaign("status", "--json"))
+    assert told["state"] == "archived" and told["lists"][0]["rows"] == len(members)
+    assert LISTS[0] in run("status").stdout and "kept by no activation" not in run("status").stdout
+
+
+def test_a_copied_campaign_needs_another_name_and_draws_anew(campaign: Campaign, project: Path) -> None:
+    assert campaign("recipients", "spring").exit_code == 0
+    copy = project / "campaigns/spring_again.yaml"
+    copy.write_text(SPRING)
+    refused = campaign("check")
+    assert refused.exit_code == 2
+    assert "spring_again.yaml:2: name: the campaign 'spring' is called 'Spring' as well" in refused.stderr
+    copy.write_text("campaign: spring\n" + SPRING)
+    assert "there is a campaign 'spring' already" in campaign("check").stderr
+    copy.write_text(SPRING.replace("name: Spring", "name: Spring again"))
+    first = groups(project)
+    assert campaign("recipients", "spring_again").exit_code == 0
+    assert groups(project) == first
+    again = groups(project, "spring_again")
+    assert set(again) == set(first) and again != first
 
 
 def test_syncing_all_leaves_campaigns_to_their_time(campaign: Campaign, run: Run, vendor: Vendor) -> None:

@@ -209,10 +209,18 @@ def test_empty_values_may_be_kept(klaviyo: KlaviyoWorld) -> None:
 
 def test_attributes_that_can_not_be_sent_do_not_keep_out(klaviyo: KlaviyoWorld) -> None:
     target = klaviyo.make_list()
-    members = [email_member(ANN, tier="gold", orders=float("nan")), email_member(BOB, tier="x" * 120_000, orders=1)]
+    members = [
+        email_member(ANN, tier="gold", orders=float("nan")),
+        email_member(BOB, tier="x" * 120_000, orders=1),
+        email_member(CID, tier="gold", orders=2**70),
+    ]
     report = klaviyo.audience_list(fields=FIELDS).add(target, members)
-    assert reasons(report) == {ANN: [("orders", "unusable_value")], BOB: [("tier", "too_large")]}
-    assert klaviyo.emails(target) == {ANN, BOB}
+    assert reasons(report) == {
+        ANN: [("orders", "unusable_value")],
+        BOB: [("tier", "too_large")],
+        CID: [("orders", "unusable_value")],
+    }
+    assert klaviyo.emails(target) == {ANN, BOB, CID}
     assert held(klaviyo, BOB)["properties"] == {"orders": 1}
 
 

@@ -260,6 +260,15 @@ def test_visibility_is_kept_in_step(dotdigital: DotdigitalWorld) -> None:
     assert len(dotdigital.calls("update_list")) == 1
 
 
+def test_a_list_that_was_renamed_keeps_its_new_name(dotdigital: DotdigitalWorld) -> None:
+    """The call that changes the visibility wants a name, too, and the one we know may be old."""
+    known = dotdigital.service(visibility="private").ensure_list(LIST_NAME)
+    dotdigital.account.list_named(LIST_NAME).name = "Autumn readers"
+    kept = dotdigital.service(visibility="public").keep_list(known)
+    assert (kept.name, kept.facts["visibility"]) == ("Autumn readers", "public")
+    assert dotdigital.account.list_named("Autumn readers").visibility == "Public"
+
+
 def test_a_list_is_made_once_when_the_answer_is_lost(dotdigital: DotdigitalWorld) -> None:
     dotdigital.sandbox.faults.add(Fault(Action.RESET_AFTER, "create_list", times=1))
     target = dotdigital.service().ensure_list(LIST_NAME)

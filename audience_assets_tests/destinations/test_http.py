@@ -182,6 +182,8 @@ def test_retry_after_is_a_number_or_a_date() -> None:
     assert retry_after(format_datetime(now + timedelta(seconds=90), usegmt=True), now) == 90
     assert retry_after(format_datetime(now - timedelta(seconds=90), usegmt=True), now) == 0
     assert retry_after("soon", now) is None
+    assert retry_after("nan", now) is None
+    assert retry_after("inf", now) is None
     assert retry_after(None, now) is None
 
 

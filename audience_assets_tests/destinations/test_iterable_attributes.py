@@ -10,6 +10,7 @@ import pytest
 
 from audience_assets.destinations.base import Recheck, Status
 from audience_assets.destinations.iterable.settings import HYBRID
+from audience_assets.destinations.iterable.values import to_json
 from audience_assets.sandbox import Action, Fault
 from audience_assets_tests.destinations.iterable_world import (
     BULK_UPDATE,
@@ -187,10 +188,18 @@ def test_a_value_that_its_field_cannot_take_is_found_before_sending(
     assert len(iterable.calls(SUBSCRIBE)) == 1
 
 
-@pytest.mark.parametrize(("value", "reason"), [(float("inf"), "not_a_number"), ("x" * 32_001, "value_too_long")])
-def test_values_no_field_takes(iterable: IterableWorld, value: Any, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "field_type", "reason"),
+    [
+        (float("inf"), "number", "not_a_number"),
+        ("x" * 32_001, "text", "value_too_long"),
+        (2**63, "integer", "unusable_value"),
+        ([2**70], "list", "unusable_value"),
+    ],
+)
+def test_values_no_field_takes(iterable: IterableWorld, value: Any, field_type: str, reason: str) -> None:
     iterable.seed({"email": ANN})
-    service = iterable.service(attributes={"x": "number" if isinstance(value, float) else "text"})
+    service = iterable.service(attributes={"x": field_type})
     assert reasons(only(service.add(iterable.make_list(), [person(ANN, x=value)]))) == {"x": reason}
 
 
@@ -384,3 +393,15 @@ def test_times_without_a_zone_are_utc(iterable: IterableWorld) -> None:
     service = iterable.service(attributes={"at": "timestamp"})
     service.add(iterable.make_list(), [person(ANN, at=NOON.astimezone(UTC).replace(tzinfo=None))])
     assert iterable.data(ANN) == {"at": "2026-05-04 10:30:15 +00:00"}
+
+
+@pytest.mark.parametrize(
+    ("moment", "told"),
+    [
+        (datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-5))), "9999-12-31 23:59:59 +00:00"),
+        (datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=2))), "0001-01-01 00:00:00 +00:00"),
+    ],
+)
+def test_dates_that_stand_for_never_and_always(moment: datetime, told: str) -> None:
+    """In UTC they would be outside the calendar."""
+    assert to_json(moment, "timestamp") == told

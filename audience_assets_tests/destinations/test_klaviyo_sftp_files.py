@@ -99,6 +99,17 @@ def test_values_are_text(value: Any, text: str) -> None:
     assert cell(value) == text
 
 
+@pytest.mark.parametrize("value", [float("nan"), Decimal("Infinity"), [2**70]])
+def test_a_value_without_a_text_is_an_empty_cell_and_told(sftp: SftpWorld, value: Any) -> None:
+    service = sftp.service()
+    report = delivered(service, service.add(service.ensure_list(LIST_NAME), [person("ann@example.com", tier=value)]))
+    [outcome] = report.outcomes
+    assert outcome.status is Status.ACCEPTED
+    assert [(issue.channel, issue.reason) for issue in outcome.issues] == [("tier", "unusable_value")]
+    [name] = sftp.names()
+    assert [row["tier"] for row in sftp.rows(name)] == [""]
+
+
 def test_what_identifies_nobody_is_refused_and_the_rest_goes(sftp: SftpWorld) -> None:
     service = sftp.service()
     target = service.ensure_list(LIST_NAME)

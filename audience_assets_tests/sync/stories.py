@@ -18,6 +18,7 @@ from audience_assets.project.activations import Guard
 from audience_assets.project.campaigns import Campaign
 from audience_assets.sync import (
     GuardTripped,
+    campaign_delivery,
     latest_reconciliations,
     latest_syncs,
     open_rejections,
@@ -28,7 +29,7 @@ from audience_assets.sync import (
 from audience_assets.sync.lease import hold_lease
 from audience_assets.sync.plan import Planner
 from audience_assets.sync.reach import measure_reach, rows_to_send
-from audience_assets_tests.sync.declared import GUEST_CHOICES, GUESTS, PURCHASES, open_bakery
+from audience_assets_tests.sync.declared import GUEST_CHOICES, GUESTS, HOMES, PURCHASES, open_bakery
 from audience_assets_tests.sync.live_list import live_lists
 from audience_assets_tests.sync.mortal import DEAD_PROCESS, Killed
 from audience_assets_tests.sync.vendor import PlainVendor, now, plain_destination
@@ -109,6 +110,8 @@ def life_of_a_treatment(folder: Path, engine: sa.Engine) -> None:
         reach = measure_reach(connection, planner, planner.unplanned())
     assert 0 < reach.rows == report.members_after < reach.customers == 20
     assert reach.shrink["the email of somebody in control"] > 0
+    [told] = campaign_delivery(runtime, "spring").lists
+    assert (told.state, told.reach) == ("delivered", reach)
 
 
 def _consent_again(world: World) -> None:
@@ -208,6 +211,25 @@ def _looked_at(bakery: Any, as_of: datetime) -> None:
 
 def _choose(bakery: Any, number: int, guest: int, status: str, at: datetime) -> None:
     bakery.insert(GUEST_CHOICES, {"id": number, "guest": guest, "channel": "email", "status": status, "chosen_at": at})
+
+
+def life_of_several_addresses(folder: Path, engine: sa.Engine) -> None:
+    """People who are known by each address of another model."""
+    said = (
+        "mapping: {identifiers: {email: home.contact}}",
+        "on_duplicate: expand",
+        "guard: {max_removed_percent: 100}",
+    )
+    bakery = open_bakery(folder, engine, "\n".join(said))
+    with bakery.runtime:
+        bakery.insert(GUESTS, *({"id": key, "household": key % 3, "visits": 1} for key in range(1, 5)))
+        bakery.insert(HOMES, *({"number": key, "contact": f"h{key}@example.com"} for key in range(2)))
+        assert bakery.sync(NOON).counts.unidentified == 1
+        with bakery.runtime.engine.begin() as connection:
+            connection.execute(HOMES.update().where(HOMES.c.number == 1).values(contact="new@example.com"))
+        assert plan_sync(bakery.runtime, "regulars", as_of=NOON).counts.unidentified == 1
+        changed = bakery.sync(NOON + timedelta(hours=1))
+        assert (changed.added, changed.removed) == (1, 1)
 
 
 def life_of_a_number(folder: Path, engine: sa.Engine) -> None:

@@ -40,5 +40,5 @@ def command(session: Session, campaigns: tuple[str, ...]) -> None:
 
 
 def _plain(project: Project, name: str) -> dict[str, Any]:
-    lists = [each.name for each in project.lists_of(name)]
-    return {"campaign": name, "name": project.campaigns[name].title, "lists": lists}
+    campaign, lists = project.campaigns[name], [each.name for each in project.lists_of(name)]
+    return {"campaign": name, "name": campaign.title, "state": campaign.state, "lists": lists}

@@ -14,6 +14,7 @@ from audience_assets.cli.refreshing import refresh
 from audience_assets.cli.session import Session
 from audience_assets.cli.words import count, duration, table
 from audience_assets.errors import AudienceError
+from audience_assets.project.campaign_states import expect_active
 from audience_assets.sync import Plan, plan_sync
 
 
@@ -30,7 +31,7 @@ def command(session: Session, campaign: str, fresh: bool) -> Code:
     """
     with session.runtime() as runtime:
         project = runtime.project
-        known(campaign, "campaign", project.campaigns)
+        expect_active(project, known(campaign, "campaign", project.campaigns))
         as_of = session.now
         lists = project.lists_of(campaign)
         if fresh:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 from rich.text import Text
+from sqlalchemy.engine import Connection
 
 from audience_assets.campaigns.control import controls
 from audience_assets.campaigns.order import segments_before
@@ -22,6 +23,7 @@ from audience_assets.project.campaigns import Campaign
 from audience_assets.sync.control import without_control
 from audience_assets.sync.plan import Planner
 from audience_assets.sync.reach import Reach, measure_reach
+from audience_assets.sync.several_rows import SeveralRows, expect_one_row
 
 
 @declare(
@@ -49,16 +51,19 @@ def command(session: Session, campaign: str, out: Path | None, records: int) -> 
         refresh(session, runtime, segments_before(project, campaign), as_of)
         reached: dict[str, Reach] = {}
         files: list[Path] = []
+        remarks: list[str] = []
         with rehearsed(runtime.engine, runtime.state, project, campaign, as_of) as (connection, run):
             for each in project.lists_of(campaign):
                 planner = Planner(runtime, each.name, as_of)
                 desired = planner.unplanned()
                 reached[each.name] = measure_reach(connection, planner, desired)
+                remarks += _several_rows(connection, planner)
                 if out is not None:
                     with without_control(connection, desired, planner.control) as sent:
                         files.append(write_records(out, connection, project, each, sent, records, as_of))
             outlook = campaign_outlook(connection, runtime.state, project, campaign, as_of)
-    remarks = [*_remarks(run, project.campaigns[campaign]), *(remark for each in outlook for remark in each.remarks)]
+    remarks += _remarks(run, project.campaigns[campaign])
+    remarks += [remark for each in outlook for remark in each.remarks]
     if session.as_json:
         answer = {
             **plain_run(run),
@@ -80,3 +85,12 @@ def command(session: Session, campaign: str, out: Path | None, records: int) -> 
 
 def _remarks(run: CampaignRun, campaign: Campaign) -> list[str]:
     return [remark for each in controls(campaign, run.counts) for remark in each.remarks]
+
+
+def _several_rows(connection: Connection, planner: Planner) -> list[str]:
+    """What would stop the delivery."""
+    try:
+        expect_one_row(connection, planner)
+    except SeveralRows as error:
+        return [str(error)]
+    return []

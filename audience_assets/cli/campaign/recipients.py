@@ -36,12 +36,12 @@ COLUMNS = ("user_key", "campaign", "campaign_name", "sub_audience", "group_name"
 def command(session: Session, campaign: str, fresh: bool, out: Path | None) -> None:
     """Show how many recipients each group of CAMPAIGN has, control included, and write them to files if asked.
 
-    People who have no group yet are given one, and keep it.
+    People who have no group yet are given one, and keep it. Of an archived campaign the last recipients are shown.
     """
     with session.runtime() as runtime:
         known(campaign, "campaign", runtime.project.campaigns)
         as_of = session.now
-        if fresh:
+        if fresh and runtime.project.campaigns[campaign].state != "archived":
             refresh_campaigns(session, runtime, [campaign], as_of)
         counts = _counts(runtime, campaign)
         files = list(_write(runtime, campaign, out, as_of)) if out is not None else []

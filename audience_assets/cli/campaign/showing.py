@@ -9,9 +9,10 @@ from rich.table import Table
 
 from audience_assets.campaigns.outlook import Outlook
 from audience_assets.campaigns.refresh import CampaignRun
-from audience_assets.cli.words import amount, count, percent, table
+from audience_assets.cli.words import amount, count, moment, percent, table
 from audience_assets.project.audiences import audience_name, parts_of
 from audience_assets.project.project import Project
+from audience_assets.sync import CampaignDelivery
 from audience_assets.sync.reach import Reach
 
 
@@ -30,7 +31,8 @@ def groups_table(project: Project, name: str, counts: Mapping[str, Mapping[str, 
             told = "control, sent nothing" if group.control else "\n".join(lists)
             rows.append((part.name, group.name, share, *people, told))
     columns = ("sub-audience", "group", "share", *(() if counts is None else ("people",)), "list")
-    return table(campaign.title, columns, rows, numbers="share, people")
+    title = campaign.title if campaign.state == "active" else f"{campaign.title} ({campaign.state})"
+    return table(title, columns, rows, numbers="share, people")
 
 
 def funnel(run: CampaignRun) -> str:
@@ -59,6 +61,29 @@ def reach_table(reached: Mapping[str, Reach]) -> Table:
     ]
     columns = ("list", "customers", "rows", "shrink", "expansion")
     return table("from customers to rows", columns, rows, numbers="customers, rows")
+
+
+def delivery_table(found: CampaignDelivery, state: str = "active") -> Table:
+    """What became of each group at each destination."""
+    rows = [
+        (
+            each.sub_audience,
+            each.group,
+            each.destination,
+            each.state,
+            count(each.reach.customers),
+            count(each.reach.rows),
+            count(each.waiting),
+            "; ".join(f"{number:,} {why}" for why, number in each.reach.shrink.items()) or "-",
+            count(each.reach.expansion),
+            moment(each.at),
+        )
+        for each in found.lists
+    ]
+    numbers = ("customers", "rows", "waiting", "expansion")
+    columns = ("sub-audience", "group", "destination", "state", *numbers[:3], "shrink", numbers[3], "when")
+    title = f"{found.campaign}: lists" if state == "active" else f"{found.campaign} ({state}): lists"
+    return table(title, columns, rows, numbers=", ".join(numbers))
 
 
 def outlook_table(outlook: Sequence[Outlook]) -> Table:

@@ -8,6 +8,7 @@ COMMANDS = {
     "check": "what is declared, and what to look at before it is sent",
     "preview": "sizes, controls and shrink; files with N records; nothing is kept or sent",
     "plan": "what delivering it would change in its lists",
+    "status": "what became of its lists: customers, rows, shrink, expansion",
     "recipients": "who has which group now, as files if asked",
     "results": "what the treatments changed over their control",
 }

@@ -47,7 +47,7 @@ def command(session: Session, activations: tuple[str, ...]) -> Code:
     results: list[Result] = []
     with session.runtime(create=False) as runtime:
         chosen = [known(name, "activation", runtime.project.effective) for name in activations]
-        for result in _results(runtime, chosen or list(runtime.project.effective)):
+        for result in _results(runtime, chosen or list(runtime.project.delivered)):
             results.append(result)
             _show(session, result)
     if session.as_json:

@@ -24,7 +24,10 @@ def command(session: Session) -> Code:
     """
     with session.runtime() as runtime:
         syncs, compared, notes = latest_syncs(runtime), latest_reconciliations(runtime), list_notes(runtime)
-        lists = {name: effective.list_name for name, effective in runtime.project.effective.items()}
+        project = runtime.project
+        # A draft has no lists yet; an archived campaign's are still there.
+        present = {name: each for name, each in project.effective.items() if name in project.delivered or name in syncs}
+        lists = {name: each.list_name for name, each in present.items()}
     # Lists without an activation have a line, too: people are in them.
     lists.update({note.activation: "" for note in notes if note.activation not in lists})
     told = {note.activation: note.message for note in notes}

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from sqlalchemy.exc import DBAPIError
 
+from audience_assets.cli.campaign.showing import delivery_table
 from audience_assets.cli.codes import Code, worst
 from audience_assets.cli.declare import declare
 from audience_assets.cli.delivering import Delivery, summary
@@ -17,9 +18,10 @@ from audience_assets.cli.refreshing import refresh_each
 from audience_assets.cli.session import Session
 from audience_assets.destinations.base import DestinationError
 from audience_assets.errors import AudienceError
+from audience_assets.project.campaign_states import expect_active
 from audience_assets.project.project import Project
 from audience_assets.runtime import Runtime
-from audience_assets.sync import SyncReport, run_sync
+from audience_assets.sync import SyncReport, campaign_delivery, run_sync
 
 
 @declare(
@@ -60,6 +62,8 @@ def command(
             else _deliver(session, runtime, name, as_of, approve, recreate)
             for name in chosen
         ]
+        if campaign is not None:
+            session.say(delivery_table(campaign_delivery(runtime, campaign)))
     if session.as_json:
         session.answer([result for _, result in results])
     return worst([code for code, _ in results])
@@ -68,7 +72,7 @@ def command(
 def _chosen(project: Project, activations: tuple[str, ...], campaign: str | None) -> list[str]:
     """Without a name all activations, but not the lists of campaigns, which may not have begun, or be over."""
     if campaign is not None:
-        known(campaign, "campaign", project.campaigns)
+        expect_active(project, known(campaign, "campaign", project.campaigns))
         return [each.name for each in project.lists_of(campaign)]
     return [known(name, "activation", project.effective) for name in activations] or list(project.activations)
 

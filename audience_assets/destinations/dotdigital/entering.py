@@ -22,8 +22,9 @@ from audience_assets.destinations.dotdigital.settings import DotdigitalSettings
 from audience_assets.destinations.dotdigital.standing import Standing
 from audience_assets.destinations.rows import deliver_rows
 
-# Rows that a report does not name are looked up one by one; more than so many are left to the next sync.
+# Rows that a report does not name are looked up one by one; of more than so many a sample is.
 MOST_LOOKUPS = 50
+SAMPLE = 10
 
 
 @dataclass(frozen=True)
@@ -94,14 +95,21 @@ class Entering:
         return {"matchIdentifier": name, "identifiers": {name: row.key}, "lists": [int(self.target.id)]}
 
     def _look_up(self, rows: Sequence[Row]) -> None:
-        """Rows that the report did not name. Without a status they are decided anew by the next sync."""
-        if len(rows) > MOST_LOOKUPS:
-            return
-        for row in rows:
-            try:
+        """Rows that the report did not name: it may leave out whom the import changed nothing of.
+
+        Of many a sample is looked up: as the report names who was refused, the others are in the list if all of these
+        are. Without a status rows are decided anew by the next sync.
+        """
+        are_many = len(rows) > MOST_LOOKUPS
+        sample = rows[:: len(rows) // SAMPLE] if are_many else rows
+        try:
+            for row in sample:
                 contact = self.client.contact(WIRE_NAMES[self.kind], str(row.key))
-            except (Throttled, Unavailable):
-                return
-            if contact is not None and membership(contact, self.target.id) is not None:
-                row.contact_id = contact["contactId"]
+                if contact is not None and membership(contact, self.target.id) is not None:
+                    row.contact_id = contact["contactId"]
+                    row.settle(Status.ACCEPTED)
+        except (Throttled, Unavailable):
+            return
+        if are_many and all(row.status is Status.ACCEPTED for row in sample):
+            for row in rows:
                 row.settle(Status.ACCEPTED)

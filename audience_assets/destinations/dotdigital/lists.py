@@ -74,8 +74,10 @@ class Lists:
         """Give the list the visibility that the activation asks for."""
         if self.visibility is None or target.facts.get(VISIBILITY) == self.visibility:
             return target
-        changed = list_ref(self.client.update_list(target.id, target.name, self.visibility.capitalize()))
-        return replace(target, facts={**target.facts, **changed.facts})
+        # The call wants a name, and somebody may have renamed the list since it was last seen.
+        name = str(self.client.get_list(target.id)["name"])
+        changed = list_ref(self.client.update_list(target.id, name, self.visibility.capitalize()))
+        return replace(target, name=name, facts={**target.facts, VISIBILITY: changed.facts[VISIBILITY]})
 
 
 def list_ref(found: Mapping[str, Any]) -> ListRef:

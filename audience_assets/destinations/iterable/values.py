@@ -10,11 +10,13 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 import orjson
+
+from audience_assets.destinations.values import has_json, in_utc
 
 STRING, DATE, LONG, DOUBLE, BOOLEAN = "string", "date", "long", "double", "boolean"
 OBJECT, NESTED, GEO = "object", "nested", "geo_location"
@@ -49,8 +51,7 @@ class Unfit:
 def to_json(value: Any, field_type: str | None) -> Any:
     """A warehouse value as JSON: dates as days, times in UTC to the second, lists and objects unfolded."""
     if isinstance(value, datetime):
-        moment = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-        return f"{moment:%Y-%m-%d %H:%M:%S} +00:00"
+        return in_utc(value).isoformat(" ", "seconds").replace("+00:00", " +00:00")
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Decimal):
@@ -131,7 +132,7 @@ def unusable(value: Any) -> Unfit | None:
         return Unfit("not_a_number", "it is no finite number")
     if isinstance(value, str) and len(value) > LONGEST_VALUE:
         return Unfit("value_too_long", f"it has more than {LONGEST_VALUE:,} characters")
-    return None
+    return None if has_json(value) else Unfit("unusable_value", "JSON has no form for it")
 
 
 def mismatch(expected: str, offered: str) -> Unfit:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Collection, Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 import orjson
 
 from audience_assets.destinations.base import Mapped, MappingFault
+from audience_assets.destinations.values import has_json, in_utc
 
 TEXT_FIELDS = ("first_name", "last_name", "organization", "locale", "title", "image")
 COORDINATES = ("latitude", "longitude")
@@ -96,6 +97,8 @@ def to_json(name: str, value: Any, field_type: str | None) -> Any:
     Dates and times are ISO 8601, times in UTC; Klaviyo's own fields are texts, coordinates may be numbers.
     """
     found = _plain(value, field_type)
+    if not has_json(found):
+        raise Unfit("JSON has no form for it")
     path = path_of(name)
     is_text = path[0] != PROPERTIES and path[-1] not in COORDINATES
     if found is None or isinstance(found, str) or not is_text:
@@ -111,8 +114,7 @@ def _plain(value: Any, field_type: str | None = None) -> Any:
             raise Unfit("it is no finite number")
         return value
     if isinstance(value, datetime):
-        moment = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-        return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+        return in_utc(value).isoformat(timespec="seconds").replace("+00:00", "Z")
     if isinstance(value, date):
         return value.isoformat()
     if field_type == "list" and isinstance(value, str):

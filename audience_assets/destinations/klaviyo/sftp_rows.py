@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +19,9 @@ import orjson
 
 from audience_assets.destinations.base import Issue, Member, Outcome, Status
 from audience_assets.destinations.identifiers import Refused, normal_email, normal_phone
+from audience_assets.destinations.klaviyo.attributes import Unfit
 from audience_assets.destinations.klaviyo.sftp_settings import SftpSettings
+from audience_assets.destinations.values import in_utc
 
 EMAIL, PHONE, EXTERNAL_ID, LIST = "email", "phone", "external_id", "list"
 # In this order Klaviyo looks for the profile of a row.
@@ -48,11 +51,20 @@ class Rows:
             if usable:
                 cells = [usable.get(kind, "") for kind in self.identifiers]
                 cells += [list_id] if list_id is not None else []
-                lines.append(_line(cells + [cell(member.values.get(name)) for name in self.attributes]))
+                lines.append(_line(cells + [self._attribute(member, name, issues) for name in self.attributes]))
             if issues:
                 status = Status.ACCEPTED if usable else Status.REJECTED
                 outcomes.append(Outcome(member.identifier, status, issues=issues))
         return lines, outcomes
+
+    @staticmethod
+    def _attribute(member: Member, name: str, issues: list[Issue]) -> str:
+        """The attribute's cell; an empty one, and an issue, if there is no text for the value."""
+        try:
+            return cell(member.values.get(name))
+        except Unfit as fault:
+            issues.append(Issue("unusable_value", str(fault), channel=name))
+            return ""
 
     def _usable(self, member: Member) -> tuple[dict[str, str], list[Issue]]:
         """Identifiers that can be sent; an issue for each that is there and can't."""
@@ -82,7 +94,9 @@ class Rows:
 
 
 def cell(value: Any) -> str:
-    """A warehouse value as text: moments in UTC, numbers without exponents, lists and objects as JSON; nothing is "".
+    """A warehouse value as text: moments in UTC, decimals without exponents, lists and objects as JSON; nothing is "".
+
+    Unfit, if there is no such text.
 
     >>> cell(Decimal("1E+3")), cell(True), cell(None)
     ('1000', 'true', '')
@@ -92,15 +106,17 @@ def cell(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime):
-        moment = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-        return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+        return in_utc(value).isoformat(timespec="seconds").replace("+00:00", "Z")
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    if isinstance(value, list | dict | tuple):
-        return orjson.dumps(value, default=str).decode()
-    return str(value)
+    if isinstance(value, float | Decimal):
+        if not math.isfinite(value):
+            raise Unfit("it is no finite number")
+        return f"{value:f}" if isinstance(value, Decimal) else str(value)
+    try:
+        return orjson.dumps(value, default=str).decode() if isinstance(value, list | dict | tuple) else str(value)
+    except TypeError:
+        raise Unfit("JSON has no form for it") from None
 
 
 def _line(cells: Sequence[str]) -> bytes:
