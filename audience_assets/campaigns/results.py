@@ -95,7 +95,11 @@ class CampaignResults:
     @property
     def warnings(self) -> list[str]:
         """What keeps the numbers from meaning what they seem to."""
-        found = [] if self.complete else [f"the window of {self.window_days} days is not over yet"]
+        found = (
+            []
+            if self.complete
+            else [f"the window of {self.window_days} {'day' if self.window_days == 1 else 'days'} is not over yet"]
+        )
         outcomes = [group.outcome for part in self.parts for group in part.groups]
         late, everybody = sum(each.late for each in outcomes), sum(each.recipients for each in outcomes)
         if late:

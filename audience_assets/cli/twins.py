@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from audience_assets.destinations.registry import DESTINATIONS
 from audience_assets.project.project import Project
-from audience_assets.sandbox.served import TWINS, Served
+from audience_assets.sandbox.served import Served, serve
 
-FIRST = "klaviyo"
+VENDORS = list(DESTINATIONS)
+FIRST = VENDORS[0]
 
 
 def vendors_of(project: Project) -> list[str]:
-    """The vendors of a project's destinations that there is a sandbox of; Klaviyo if there are none."""
+    """The vendors of a project's destinations; the first we know if there are none."""
     types = {each.type for each in project.destinations.values()}
-    return [name for name in TWINS if name in types] or [FIRST]
+    return [name for name in VENDORS if name in types] or [FIRST]
 
 
 def twins_of(project: Project, *, key: str) -> dict[str, Served]:
     """Their twins, with the vendors' rate limits."""
-    return {name: TWINS[name](key, True) for name in vendors_of(project)}
+    return {name: serve(name, key, rate_limits=True) for name in vendors_of(project)}

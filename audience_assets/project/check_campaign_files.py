@@ -11,6 +11,8 @@ from audience_assets.project.names import slug
 from audience_assets.project.places import Place
 
 CARRIED = "{campaign_name}"
+# What file systems take.
+LONGEST = 255
 
 
 def check_files(read: ReadCampaign) -> None:
@@ -42,10 +44,18 @@ def _check_own_files(read: ReadCampaign, place: Place) -> None:
     Those of one name are reported where they are declared.
     """
     owners: dict[str, str] = {}
+    destinations = (name for part in read.parts for group in part.declared.groups for name in group.destinations)
+    room = LONGEST - max((len(f"_{name}") for name in destinations), default=0)
     named = {(slug(p.declared.name), slug(g.name)): (p.declared, g) for p in read.parts for g in p.declared.groups}
     for part, group in named.values():
         who = f"{group.name!r} of {part.name!r}"
         file = recipients_file(read.campaign, part.name, group.name, "2026-01-31").casefold()
+        if len(file) > room:
+            place.report(
+                f"the file of {who} would have a name of {len(file)} characters; there is room for {room}",
+                "shorten the names, or the template",
+            )
+            return
         first = owners.setdefault(file, who)
         if first != who:
             place.report(f"{first} and {who} would share one file", "put {sub_audience} and {group_name} in its name")

@@ -36,7 +36,7 @@ from audience_assets.warehouse.state import ListTables
 if TYPE_CHECKING:
     from audience_assets.runtime import Runtime
 
-# Vendors apply what they accepted later: Klaviyo after seconds to minutes, without a documented bound.
+# Vendors apply what they accepted later: some after seconds to minutes, without a documented bound.
 SETTLING = timedelta(hours=1)
 IN_BOTH, MISSING, UNCONFIRMED, UNDECIDED = "in_both", "missing", "unconfirmed", "undecided"
 READING = "reading"

@@ -141,6 +141,15 @@ def test_nobody_and_one_person_have_no_interval_and_break_nothing() -> None:
     assert mean_difference(Sample(3, 0.0, 0.0), Sample(3, 0.0, 0.0)) is None
 
 
+@pytest.mark.parametrize(("treated", "control"), [(0.1, 0.1), (19.99, 19.99), (0.2, 0.1), (1e9 + 0.01, 1e9)])
+def test_values_that_are_all_the_same_vary_by_nothing(treated: float, control: float) -> None:
+    """Sums of floats leave something over, of which a p-value and an interval could be made."""
+    one, other = sample(np.full(3000, treated)), sample(np.full(300, control))
+    assert one.variance == other.variance == 0
+    assert mean_difference(one, other) is None
+    assert mean_lift(one, other) is None
+
+
 def test_a_lift_of_20_percent_is_inside_the_interval_in_95_percent_of_campaigns() -> None:
     """Newcombe and the log ratio for conversion, Welch and the log ratio for revenue per recipient, zeros included."""
     campaigns = 2000

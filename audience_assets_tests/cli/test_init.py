@@ -20,7 +20,7 @@ from audience_assets.destinations.registry import DESTINATIONS
 from audience_assets.project.load import load_project
 from audience_assets.runtime import Runtime
 from audience_assets.sandbox import Sandbox
-from audience_assets.sandbox.served import TWINS
+from audience_assets.sandbox.served import serve
 from audience_assets_tests.cli.conftest import Run, answer, replace
 
 # What `audience-assets sandbox` takes by itself, which the projects are made for.
@@ -51,7 +51,7 @@ def call(fresh: Path) -> Run:
 @contextmanager
 def served(vendor: str, project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What `audience-assets sandbox` serves in the project's folder, on another port."""
-    twin = TWINS[vendor](KEY, False)
+    twin = serve(vendor, KEY, rate_limits=False)
     with Runtime.open(project) as runtime:
         twin.seed(contacts(runtime, vendor, percent=90))
     with Sandbox([twin.vendor]) as sandbox:

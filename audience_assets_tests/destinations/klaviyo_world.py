@@ -146,3 +146,17 @@ def statuses(report: Report) -> dict[str, Status]:
 
 def issues(report: Report) -> dict[str, list[Issue]]:
     return {outcome.identifier: outcome.issues for outcome in report.outcomes if outcome.issues}
+
+
+def flip(switches: KlaviyoSwitches) -> None:
+    """The other position of everything that Klaviyo does not document, and effects that take their time."""
+    switches.consent_delay = switches.sftp_ingest_delay = 2.0
+    switches.emails_fold_case = switches.refuse_unknown_parameters = False
+    switches.any_limit, switches.max_url_bytes = 100, 6000
+    switches.unknown_member_status = 0
+    switches.refuse_unknown_subscriber_id = switches.refuse_dropped_phone_with_sms = False
+    switches.pending_creates_profile = True
+    switches.subscribed_must_confirm = False
+    switches.import_conflict_fails = switches.import_errors_hold_rows = False
+    switches.import_null_clears = switches.import_errors_point = True
+    switches.sftp_takes_any_name = switches.sftp_takes_halves = switches.sftp_empty_clears = True

@@ -305,6 +305,14 @@ def test_what_is_allowed_but_a_trap_is_warned_of(shop: Path, old: str, new: str,
     assert said.startswith(says)
 
 
+def test_a_group_repeats_the_campaigns_name_in_whole_words_only(shop: Path) -> None:
+    spoil(shop, FILE, "name: Win back 2026", "name: Win")
+    spoil(shop, FILE, "name: Socks", "name: Winter socks")
+    assert remarks(shop) == []
+    spoil(shop, FILE, "name: Winter socks", "name: Socks to win")
+    assert [said.split(": ")[2].split(" repeats")[0] for said in remarks(shop)] == ["the group 'Socks to win'"]
+
+
 def test_a_destinations_name_misleads_where_others_get_the_group(shop: Path) -> None:
     text = (shop / "destinations.yaml").read_text()
     other = text.replace("destinations:\n", "").replace("  klaviyo:\n", "  second:\n    account: other\n")

@@ -19,7 +19,7 @@ from audience_assets.destinations.klaviyo.settings import KlaviyoSettings
 from audience_assets.destinations.klaviyo.sftp_connection import connected
 from audience_assets.sandbox import Sandbox
 from audience_assets.sandbox.klaviyo.sftp_files import IngestResult
-from audience_assets.sandbox.served import TWINS
+from audience_assets.sandbox.served import serve
 from audience_assets_tests.destinations.klaviyo_sftp_world import OURS, STRANGER, USER, SftpWorld, sftp
 
 __all__ = ["sftp"]
@@ -179,7 +179,7 @@ def test_what_the_command_line_shows_of_it_leads_in_and_nothing_is_on_the_disk(
 ) -> None:
     """So nothing is left there either, whatever ends the sandbox."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    twin = TWINS["klaviyo"]("pk_sandbox", False)
+    twin = serve("klaviyo", "pk_sandbox", rate_limits=False)
     with Sandbox([twin.vendor]) as sandbox:
         settings = KlaviyoSettings.model_validate(twin.settings(sandbox.url))
         with connected(settings, timeout=10) as client:

@@ -1,50 +1,20 @@
-"""A project folder with one audience and a Dotdigital list, its warehouse, and the account it is synced to."""
+"""VIPs kept in a Dotdigital list, by one of its identifiers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import sqlalchemy as sa
 
-from audience_assets.audiences.refresh import refresh_segment
-from audience_assets.runtime import Runtime
 from audience_assets.sandbox import Sandbox
 from audience_assets.sandbox.dotdigital import DotdigitalAccount, DotdigitalSandbox
-from audience_assets.sync import Plan, Reconciliation, SyncReport, plan_sync, reconcile, run_sync
 from audience_assets_tests.destinations.dotdigital_world import PASSWORD, USER
+from audience_assets_tests.sync.vip_shop import LIST_NAME, VipShop, users_table
 
-LIST_NAME = "VIPs"
-METADATA = sa.MetaData()
-USERS = sa.Table(
-    "users",
-    METADATA,
-    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("email", sa.String),
-    sa.Column("phone", sa.String),
-    sa.Column("contact_id", sa.BigInteger),
-    sa.Column("is_vip", sa.Boolean),
-)
-
-PROJECT = """\
-project: shop
-warehouse: {url: "sqlite:///warehouse.db"}
-models:
-  users:
-    type: users
-    table: users
-    key: id
-    key_type: integer
-    fields:
-      email: {type: text, pii: true}
-      phone: {type: text, pii: true}
-      contact_id: {type: integer}
-      is_vip: {type: boolean}
-"""
-SEGMENT = "label: VIPs\nwhere: {field: is_vip, op: is_true}\n"
 DESTINATIONS = """\
 destinations:
   dotdigital:
@@ -67,55 +37,27 @@ guard: {{max_removed_percent: 100}}
 
 
 @dataclass
-class DotdigitalShop:
-    """`vips` says who is in the audience; `root` is the project's folder."""
+class DotdigitalShop(VipShop):
+    """`more` are further options."""
 
-    root: Path
-    sandbox: Sandbox
     account: DotdigitalAccount
     identifier: str
-    runtime: Runtime = field(init=False)
+    more: str = ""
 
-    def __post_init__(self) -> None:
-        for folder in ("segments", "activations"):
-            (self.root / folder).mkdir()
-        (self.root / "project.yaml").write_text(PROJECT)
-        (self.root / "segments/vips.yaml").write_text(SEGMENT)
-        (self.root / "destinations.yaml").write_text(DESTINATIONS.format(url=self.sandbox.url_of("dotdigital")))
-        (self.root / "warehouse.db").touch()
-        self.runtime = self.choose()
-        METADATA.create_all(self.runtime.engine)
+    users: ClassVar[sa.Table] = users_table("email", "phone", contact_id=sa.BigInteger)
 
-    def choose(self, more: str = "") -> Runtime:
+    def declared(self) -> tuple[str, str]:
+        more = f", {self.more}" if self.more else ""
+        activation = ACTIVATION.format(identifier=self.identifier, more=more)
+        return DESTINATIONS.format(url=self.sandbox.url_of("dotdigital")), activation
+
+    def choose(self, more: str = "") -> None:
         """The project opened anew, with more options of the activation."""
-        text = ACTIVATION.format(identifier=self.identifier, more=f", {more}" if more else "")
-        (self.root / "activations/vips.yaml").write_text(text)
-        if hasattr(self, "runtime"):
-            self.runtime.close()
-        self.runtime = Runtime.open(self.root)
-        return self.runtime
+        self.more = more
+        self.open()
 
-    def users(self, *rows: Mapping[str, object]) -> None:
-        with self.runtime.engine.begin() as connection:
-            connection.execute(
-                USERS.insert(), [{"phone": None, "contact_id": None, "is_vip": False, **r} for r in rows]
-            )
-
-    def vips(self, keys: Iterable[int]) -> None:
-        """The segment is exactly these from now on."""
-        chosen = list(keys)
-        with self.runtime.engine.begin() as connection:
-            connection.execute(USERS.update().values(is_vip=USERS.c.id.in_(chosen)))
-        refresh_segment(self.runtime.engine, self.runtime.state, self.runtime.project, "vips", datetime.now(UTC))
-
-    def plan(self) -> Plan:
-        return plan_sync(self.runtime, "vips", as_of=datetime.now(UTC))
-
-    def sync(self) -> SyncReport:
-        return run_sync(self.runtime, "vips", as_of=datetime.now(UTC))
-
-    def reconcile(self, *, apply: bool = True) -> Reconciliation:
-        return reconcile(self.runtime, "vips", apply=apply, settling=timedelta(0))
+    def people(self, *rows: Mapping[str, object]) -> None:
+        self.insert(self.users, rows)
 
     @property
     def list_id(self) -> int:
@@ -124,9 +66,6 @@ class DotdigitalShop:
     def listed(self) -> set[str | None]:
         self.account.finish_jobs()
         return {contact.email or contact.mobile for contact in self.account.members(self.list_id)}
-
-    def calls(self, endpoint: str) -> int:
-        return sum(entry.endpoint == endpoint for entry in self.sandbox.requests)
 
 
 MakeShop = Callable[..., DotdigitalShop]

@@ -34,6 +34,7 @@ from audience_assets.audiences.refresh import refresh_segment
 from audience_assets.destinations.base import Connection, DestinationError, DestinationType, ListService, Operation
 from audience_assets.destinations.limits import MemorySlotLog, SlidingLimiter
 from audience_assets.sandbox import Action, Fault, Sandbox
+from audience_assets.sandbox.switching import change_switches
 from audience_assets.sync import NeverDelivered, SyncReport, reconcile
 from audience_assets.warehouse.engine import open_warehouse
 from audience_assets.warehouse.state import State
@@ -92,10 +93,13 @@ class ListHistory(RuleBasedStateMachine):
         self.ever: set[str] = set()
         self.opted_out: set[str] = set()
 
-    @initialize(data=st.data(), adopted=st.booleans())
-    def begin(self, data: st.DataObject, adopted: bool) -> None:
+    @initialize(data=st.data(), adopted=st.booleans(), otherwise=st.booleans())
+    def begin(self, data: st.DataObject, adopted: bool, otherwise: bool) -> None:
         variant: Mapping[str, Mapping[str, str]] = data.draw(st.sampled_from(self.service.variants))
         self.account = self.service.open(self.sandbox, f"history-{next(_accounts)}", variant)
+        self.switches = change_switches(self.account.switches, {})
+        if otherwise:
+            change_switches(self.account.switches, self.account.otherwise)
         self.known = ["a@x.com", "b@x.com", *FOREIGN]
         self.account.know(self.known)
         self.before_us = FOREIGN if adopted else ()
@@ -275,6 +279,8 @@ class ListHistory(RuleBasedStateMachine):
             if hasattr(self, "runtime"):
                 self.runtime.close()
                 self.engine.dispose()
+            if hasattr(self, "switches"):
+                change_switches(self.account.switches, self.switches)
             self.folder.cleanup()
 
 

@@ -1,52 +1,23 @@
-"""A project folder with one audience that is imported to Klaviyo by SFTP, and the account that it goes to."""
+"""VIPs imported to Klaviyo by SFTP."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import sqlalchemy as sa
 
-from audience_assets.audiences.refresh import refresh_segment
-from audience_assets.runtime import Runtime
 from audience_assets.sandbox import Sandbox
 from audience_assets.sandbox.klaviyo import KlaviyoAccount, KlaviyoSandbox
 from audience_assets.sandbox.klaviyo.sftp_keys import key_pair
-from audience_assets.sync import Plan, SyncReport, plan_sync, run_sync
+from audience_assets_tests.sync.vip_shop import LIST_NAME, VipShop, users_table
 
 KEY, USER = "pk_test_0123456789abcdef", "AbC123_sandbox"
 OURS = key_pair("our key")
 SECRETS = {"KLAVIYO_API_KEY": KEY, "KLAVIYO_SFTP_PRIVATE_KEY": OURS.private}
-METADATA = sa.MetaData()
-USERS = sa.Table(
-    "users",
-    METADATA,
-    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("email", sa.String),
-    sa.Column("phone", sa.String),
-    sa.Column("tier", sa.String),
-    sa.Column("is_vip", sa.Boolean),
-)
-PROJECT = """\
-project: shop
-warehouse: {url: "sqlite:///warehouse.db"}
-models:
-  users:
-    type: users
-    table: users
-    key: id
-    key_type: integer
-    fields:
-      email: {type: text, pii: true}
-      phone: {type: text, pii: true}
-      tier: {type: text}
-      is_vip: {type: boolean}
-"""
-SEGMENT = "label: VIPs\nwhere: {field: is_vip, op: is_true}\n"
 DESTINATIONS = """\
 destinations:
   klaviyo:
@@ -75,58 +46,30 @@ mapping:
 
 
 @dataclass
-class SftpShop:
-    """`vips` says who is in the audience; `root` is the project's folder."""
+class SftpShop(VipShop):
+    """`activation` and `account_settings` are further lines of YAML."""
 
-    root: Path
-    sandbox: Sandbox
     account: KlaviyoAccount
     activation: str = SFTP_IMPORT
     account_settings: str = WITH_KEY
-    runtime: Runtime = field(init=False)
 
-    def __post_init__(self) -> None:
-        for folder in ("segments", "activations"):
-            (self.root / folder).mkdir()
-        (self.root / "project.yaml").write_text(PROJECT)
-        (self.root / "segments/vips.yaml").write_text(SEGMENT)
-        self.write()
-        (self.root / "warehouse.db").touch()
-        self.runtime = Runtime.open(self.root)
-        METADATA.create_all(self.runtime.engine)
+    users: ClassVar[sa.Table] = users_table("email", "phone", "tier")
 
-    def write(self) -> None:
+    def declared(self) -> tuple[str, str]:
         host = self.sandbox.klaviyo.sftp
         values = {"url": self.sandbox.url, "port": host.port, "fingerprint": host.host_key.fingerprint}
-        (self.root / "destinations.yaml").write_text(DESTINATIONS % values + self.account_settings)
-        (self.root / "activations/vips.yaml").write_text(ACTIVATION + self.activation)
+        return DESTINATIONS % values + self.account_settings, ACTIVATION + self.activation
 
     def people(self, count: int) -> None:
-        same = {"phone": None, "tier": "gold", "is_vip": False}
-        rows = [{"id": number, "email": email(number), **same} for number in range(1, count + 1)]
-        with self.runtime.engine.begin() as connection:
-            connection.execute(USERS.insert(), rows)
+        self.insert(self.users, [{"id": n, "email": email(n), "tier": "gold"} for n in range(1, count + 1)])
 
     def change(self, key: int, **values: Any) -> None:
-        with self.runtime.engine.begin() as connection:
-            connection.execute(USERS.update().where(USERS.c.id == key).values(**values))
-
-    def vips(self, keys: Iterable[int]) -> None:
-        """The segment is exactly these from now on."""
-        with self.runtime.engine.begin() as connection:
-            connection.execute(USERS.update().values(is_vip=USERS.c.id.in_(list(keys))))
-        refresh_segment(self.runtime.engine, self.runtime.state, self.runtime.project, "vips", datetime.now(UTC))
-
-    def plan(self) -> Plan:
-        return plan_sync(self.runtime, "vips", as_of=datetime.now(UTC))
-
-    def sync(self) -> SyncReport:
-        return run_sync(self.runtime, "vips", as_of=datetime.now(UTC))
+        self.change_row(self.users, key, **values)
 
     def members(self, list_id: str | None = None) -> set[str | None]:
         """Who is in the list once every file is carried out."""
         self.account.finish_jobs()
-        found = list_id or self.account.list_named("VIPs").id
+        found = list_id or self.account.list_named(LIST_NAME).id
         return {profile.email for profile in self.account.members(found)}
 
     def files(self) -> list[str]:
@@ -137,7 +80,7 @@ class SftpShop:
         self.account.finish_jobs()
         return [result.rows for result in self.account.sftp_results]
 
-    def calls(self, method: str) -> int:
+    def calls_by(self, method: str) -> int:
         return sum(entry.method == method for entry in self.sandbox.requests)
 
 

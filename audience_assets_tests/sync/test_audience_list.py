@@ -7,7 +7,8 @@ import random
 import pytest
 
 from audience_assets.sandbox import Action, Fault
-from audience_assets_tests.sync.audience_shop import LIST_NAME, AudienceShop, MakeShop, make_shop
+from audience_assets_tests.sync.audience_shop import AudienceShop, MakeShop, make_shop
+from audience_assets_tests.sync.vip_shop import LIST_NAME
 
 __all__ = ["make_shop"]
 

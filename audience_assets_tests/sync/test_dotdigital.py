@@ -12,7 +12,8 @@ from audience_assets.project.cautions import find_cautions
 from audience_assets.project.load import load_project
 from audience_assets.sandbox import Action, Fault
 from audience_assets_tests.destinations.dotdigital_world import flip
-from audience_assets_tests.sync.dotdigital_shop import LIST_NAME, DotdigitalShop, MakeShop, make_shop
+from audience_assets_tests.sync.dotdigital_shop import DotdigitalShop, MakeShop, make_shop
+from audience_assets_tests.sync.vip_shop import LIST_NAME
 
 __all__ = ["make_shop"]
 
@@ -28,7 +29,7 @@ def populate(shop: DotdigitalShop) -> dict[int, str]:
     known = every if shop.identifier == "contact_id" else every[::3]
     rows = [{"mobile": phones[key]} if by_phone else {"email": emails[key]} for key in known]
     ids = dict(zip(known, shop.account.add_contacts(rows), strict=True))
-    shop.users(*({"id": k, "email": emails[k], "phone": f"+{phones[k]}", "contact_id": ids.get(k)} for k in every))
+    shop.people(*({"id": k, "email": emails[k], "phone": f"+{phones[k]}", "contact_id": ids.get(k)} for k in every))
     return phones if by_phone else emails
 
 
@@ -168,7 +169,7 @@ def test_contact_ids_that_nobody_has_are_absent_until_they_are_there(make_shop: 
     shop = make_shop("contact_id")
     shown = populate(shop)
     following = max(shop.account.contacts.ids()) + 1
-    shop.users({"id": 99, "email": "late@shop-customers.com", "contact_id": following})
+    shop.people({"id": 99, "email": "late@shop-customers.com", "contact_id": following})
     shop.vips([1, 99])
     assert (shop.sync().absent, shop.listed()) == (1, {shown[1]})
     shop.account.add_contacts([{"email": "late@shop-customers.com"}])

@@ -79,7 +79,7 @@ def test_api_never_takes_a_file(make_sftp_shop: MakeSftpShop) -> None:
     assert shop.plan().routes == []
     report = shop.sync()
     assert (report.added, report.route) == (30, None)
-    assert shop.calls("SFTP") == 0
+    assert shop.calls_by("SFTP") == 0
 
 
 def test_a_broken_line_leaves_a_large_load_to_the_next_sync(make_sftp_shop: MakeSftpShop) -> None:

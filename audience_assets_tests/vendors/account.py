@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import requests
 
@@ -13,6 +13,9 @@ from audience_assets.destinations.base import DestinationType
 from audience_assets.destinations.registry import DESTINATIONS
 from audience_assets.sandbox import Sandbox
 from audience_assets.sandbox.vendor import SandboxVendor
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 class Objection(Enum):
@@ -39,6 +42,8 @@ class VendorAccount(ABC):
     reads: ClassVar[Sequence[str]] = ()
     # Choices of settings ("settings") and options ("options") under which every promise holds.
     variants: ClassVar[Sequence[Mapping[str, Mapping[str, str]]]] = ({},)
+    # What the vendor does not document, the other way: switches of the twin under which every promise holds, too.
+    otherwise: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, name: str, variant: Mapping[str, Mapping[str, str]] | None = None) -> None:
         self.name = name
@@ -69,6 +74,11 @@ class VendorAccount(ABC):
     @property
     def options(self) -> Mapping[str, str]:
         return self.variant.get("options", {})
+
+    @property
+    @abstractmethod
+    def switches(self) -> DataclassInstance:
+        """The twin's, which all of its accounts share."""
 
     @abstractmethod
     def know(self, emails: Iterable[str]) -> None:

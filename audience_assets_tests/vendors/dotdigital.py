@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import requests
 
 from audience_assets.sandbox import Sandbox
-from audience_assets.sandbox.dotdigital import DotdigitalAccount, DotdigitalSandbox
+from audience_assets.sandbox.dotdigital import DotdigitalAccount, DotdigitalSandbox, DotdigitalSwitches
 from audience_assets_tests.vendors.account import Objection, VendorAccount, page
 
 PASSWORD = "hush"
@@ -24,6 +24,19 @@ class ContactList(VendorAccount):
     writes = ("import_contacts", "remove_contacts")
     reads = ("get_import", "get_removal", "get_contact*", "*list*")
     variants = ({}, {"options": {"visibility": "public"}}, {"options": {"tell_unreachable": "false"}})
+    otherwise: ClassVar[Mapping[str, Any]] = {
+        "removal_keys_in_pascal": True,
+        "failure_codes_in_pascal": True,
+        "add_lifts_list_opt_out": True,
+        "refuse_unknown_removals": True,
+        "removal_forgets_opt_out": False,
+        "list_filter_shows_suppressed": False,
+        "import_touches_unchanged": False,
+        "import_reports_unchanged": False,
+        "names_fold_case": False,
+        "created_status": 200,
+        "reset_is_a_moment": False,
+    }
 
     def __init__(self, name: str, account: DotdigitalAccount, variant: Mapping[str, Mapping[str, str]] | None) -> None:
         super().__init__(name, variant)
@@ -39,6 +52,10 @@ class ContactList(VendorAccount):
 
     def credentials(self, url: str) -> Mapping[str, str]:
         return {"api_user": self.name, "password": PASSWORD, "base_url": url}
+
+    @property
+    def switches(self) -> DotdigitalSwitches:
+        return self.account.switches
 
     def know(self, emails: Iterable[str]) -> None:
         """Whoever is in the recycle bin is taken out of it."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from urllib.parse import parse_qs, urlsplit
 
 import requests
 
 from audience_assets.sandbox import Sandbox
-from audience_assets.sandbox.emarsys import EmarsysAccount, EmarsysSandbox
+from audience_assets.sandbox.emarsys import EmarsysAccount, EmarsysSandbox, EmarsysSwitches
 from audience_assets_tests.vendors.account import VendorAccount, page
 
 SECRET = "hush"
@@ -23,6 +23,19 @@ class ContactList(VendorAccount):
     writes = ("addContactsToContactList", "removeContactsFromContactList")
     reads = ("token", "create*", "verify*", "list*")
     variants = ({}, {"options": {"duplicates": "add_all"}})
+    otherwise: ClassVar[Mapping[str, Any]] = {
+        "values_told": "lower",
+        "refuse_unknown": "all",
+        "unknown_list_is_404": True,
+        "names_fold_case": False,
+        "multiple_ids": False,
+        "bare_pages": True,
+        "count_repeated": True,
+        "numbers_as_text": True,
+        "bare_forbidden": True,
+        "plain_throttle": True,
+        "json_called_html": True,
+    }
 
     def __init__(self, name: str, account: EmarsysAccount, variant: Mapping[str, Mapping[str, str]] | None) -> None:
         super().__init__(name, variant)
@@ -43,6 +56,10 @@ class ContactList(VendorAccount):
             "base_url": url,
             "token_url": f"{url}/oauth2/token",
         }
+
+    @property
+    def switches(self) -> EmarsysSwitches:
+        return self.account.switches
 
     def know(self, emails: Iterable[str]) -> None:
         self.account.add_contacts({"email": email} for email in emails)

@@ -24,6 +24,15 @@ class ContactList(VendorAccount):
         {"settings": {"project_type": "hybrid"}},
         {"settings": {"project_type": "hybrid", "update_call": "subscribe"}},
     )
+    otherwise: ClassVar[Mapping[str, Any]] = {
+        "echo": "lower",
+        "conflict_names": "sent",
+        "type_conflict": "row",
+        "integers_fit_double": False,
+        "creates_fields": False,
+        "unsubscribe_creates": True,
+        "unknown_user_id": "code",
+    }
 
     def __init__(self, name: str, project: IterableProject, variant: Mapping[str, Mapping[str, str]] | None) -> None:
         super().__init__(name, variant)
@@ -40,6 +49,10 @@ class ContactList(VendorAccount):
 
     def credentials(self, url: str) -> Mapping[str, str]:
         return {"api_key": f"key of {self.name}", "base_url": url, "project_type": "email"}
+
+    @property
+    def switches(self) -> IterableSwitches:
+        return self.project.switches
 
     def know(self, emails: Iterable[str]) -> None:
         self.project.add_users({"email": email} for email in emails)

@@ -26,6 +26,17 @@ class _Account(VendorAccount):
         "import_patience_seconds": "0",
     }
     can_delete = False
+    otherwise: ClassVar[Mapping[str, Any]] = {
+        "emails_fold_case": False,
+        "refuse_unknown_parameters": False,
+        "unknown_member_status": 0,
+        "import_conflict_fails": False,
+        "import_errors_hold_rows": False,
+        "import_errors_point": True,
+        "sftp_takes_any_name": True,
+        "sftp_takes_halves": True,
+        "sftp_empty_clears": True,
+    }
 
     def __init__(self, name: str, account: KlaviyoAccount, variant: Mapping[str, Mapping[str, str]] | None) -> None:
         super().__init__(name, variant)
@@ -41,6 +52,10 @@ class _Account(VendorAccount):
 
     def credentials(self, url: str) -> Mapping[str, str]:
         return {"api_key": f"pk_{self.name}", "base_url": url}
+
+    @property
+    def switches(self) -> KlaviyoSwitches:
+        return self.account.switches
 
     def know(self, emails: Iterable[str]) -> None:
         self.account.add_profiles({"email": email} for email in emails)

@@ -7,12 +7,12 @@ import click
 from audience_assets.cli.contacts import contacts
 from audience_assets.cli.declare import declare
 from audience_assets.cli.session import Session
-from audience_assets.cli.twins import FIRST, vendors_of
+from audience_assets.cli.twins import FIRST, VENDORS, vendors_of
 from audience_assets.cli.waiting import stop_signals, wait
 from audience_assets.cli.words import plural
 from audience_assets.project.files import PROJECT as PROJECT_FILE
 from audience_assets.sandbox import Sandbox
-from audience_assets.sandbox.served import TWINS
+from audience_assets.sandbox.served import serve
 
 PORT = 8787
 KEY = "pk_sandbox"
@@ -20,7 +20,7 @@ KEY = "pk_sandbox"
 
 @declare(
     "sandbox",
-    click.argument("vendors", nargs=-1, type=click.Choice(list(TWINS))),
+    click.argument("vendors", nargs=-1, type=click.Choice(VENDORS)),
     click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0 takes a free one."),
     click.option("--key", default=KEY, show_default=True, help="The API key or client secret the sandbox knows."),
     click.option(
@@ -53,7 +53,7 @@ def command(
     """
     in_project = (session.folder / PROJECT_FILE).is_file()
     wanted = vendors or (vendors_of(session.project()) if in_project else [FIRST])
-    twins = {name: TWINS[name](key, rate_limits) for name in wanted}
+    twins = {name: serve(name, key, rate_limits=rate_limits) for name in wanted}
     if in_project:
         with session.runtime() as runtime:
             made = sum(twin.seed(contacts(runtime, name, known)) for name, twin in twins.items())

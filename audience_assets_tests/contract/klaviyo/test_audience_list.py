@@ -10,7 +10,7 @@ from audience_assets.destinations.base import ListRef, ListService, Member, Oper
 from audience_assets.destinations.klaviyo.audience_list import BATCH_SIZES
 from audience_assets.sandbox import Action, Fault
 from audience_assets_tests.contract.service_contract import ServiceContract, Vendor
-from audience_assets_tests.destinations.klaviyo_world import KlaviyoWorld, email_member, klaviyo
+from audience_assets_tests.destinations.klaviyo_world import KlaviyoWorld, email_member, flip, klaviyo
 
 __all__ = ["klaviyo"]
 
@@ -101,4 +101,11 @@ class TestAudienceList(ServiceContract):
 class TestWithFurtherIdentifiers(ServiceContract):
     @pytest.fixture
     def vendor(self, klaviyo: KlaviyoWorld) -> Vendor:
+        return WithNumbers(klaviyo)
+
+
+class TestAudienceListOtherwise(ServiceContract):
+    @pytest.fixture
+    def vendor(self, klaviyo: KlaviyoWorld) -> Vendor:
+        flip(klaviyo.account.switches)
         return WithNumbers(klaviyo)

@@ -12,6 +12,7 @@ from audience_assets.sandbox import Action, Fault
 from audience_assets_tests.contract.gathered import Landed
 from audience_assets_tests.contract.service_contract import ServiceContract, Vendor, identifiers, statuses
 from audience_assets_tests.destinations.klaviyo_sftp_world import LIST_NAME, STRANGER, SftpWorld, person, sftp
+from audience_assets_tests.destinations.klaviyo_world import flip
 
 __all__ = ["sftp"]
 
@@ -85,8 +86,10 @@ class SftpVendor:
 
 
 class TestSftpImport(ServiceContract):
-    @pytest.fixture
-    def vendor(self, sftp: SftpWorld) -> Vendor:
+    @pytest.fixture(params=["as documented", "otherwise"])
+    def vendor(self, request: pytest.FixtureRequest, sftp: SftpWorld) -> Vendor:
+        if request.param == "otherwise":
+            flip(sftp.account.switches)
         return SftpVendor(sftp)
 
     def test_bad_rows_are_rejected_with_a_reason_and_the_rest_gets_through(
@@ -99,7 +102,7 @@ class TestSftpImport(ServiceContract):
         report = vendor.service.add(target, people)
         assert set(statuses(report, people).values()) == {Status.ACCEPTED}
         assert vendor.listed(target) == identifiers(good)
-        [told] = vendor.world.results()
+        told = vendor.world.results()[-1]
         assert (told.failed, told.failures[0]) == (2, (3, "The address looks fake."))
 
     def test_a_429_is_waited_for(self, vendor: Vendor, target: ListRef, people: list[Member]) -> None:

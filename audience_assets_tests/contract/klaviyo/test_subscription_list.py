@@ -6,11 +6,11 @@ from collections.abc import Collection
 
 import pytest
 
-from audience_assets.destinations.base import ListRef, ListService, Member, Operation
+from audience_assets.destinations.base import ListRef, ListService, Member, Operation, Status
 from audience_assets.destinations.klaviyo.subscription_list import BATCH_SIZES
 from audience_assets.sandbox import Action, Fault
-from audience_assets_tests.contract.service_contract import ServiceContract, Vendor
-from audience_assets_tests.destinations.klaviyo_world import KlaviyoWorld, email_member, klaviyo
+from audience_assets_tests.contract.service_contract import ServiceContract, Vendor, identifiers, statuses
+from audience_assets_tests.destinations.klaviyo_world import KlaviyoWorld, email_member, flip, klaviyo
 
 __all__ = ["klaviyo"]
 
@@ -91,3 +91,19 @@ class TestSubscriptionList(ServiceContract):
     @pytest.fixture
     def vendor(self, klaviyo: KlaviyoWorld) -> Vendor:
         return KlaviyoVendor(klaviyo)
+
+
+class TestSubscriptionListOtherwise(ServiceContract):
+    @pytest.fixture
+    def vendor(self, klaviyo: KlaviyoWorld) -> Vendor:
+        flip(klaviyo.account.switches)
+        return KlaviyoVendor(klaviyo)
+
+    def test_bad_rows_are_rejected_with_a_reason_and_the_rest_gets_through(
+        self, vendor: Vendor, target: ListRef, people: list[Member]
+    ) -> None:
+        """Whose id is gone is taken by the address in the row, so no row is bad."""
+        vendor.spoil(people[1:3])
+        report = vendor.service.add(target, people)
+        assert set(statuses(report, people).values()) == {Status.ACCEPTED}
+        assert identifiers([people[0], *people[3:]]) <= vendor.listed(target)
