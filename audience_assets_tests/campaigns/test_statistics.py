@@ -250,7 +250,7 @@ SHARES = {"control": 10, "socks": 45, "shirts": 45}
 
 
 @pytest.mark.parametrize(
-    ("sizes", "p"), [((100, 900), 1.0), ((120, 880), 0.035), ((10_000, 86_000), 0.00002), ((9, 12), 1e-6)]
+    ("sizes", "p"), [((100, 900), 1.0), ((120, 880), 0.035), ((10_000, 86_000), 0.00002), ((30, 40), 1e-16)]
 )
 def test_a_mismatch_of_group_sizes_is_that_of_the_chi_square_test(sizes: tuple[int, int], p: float) -> None:
     found = sample_ratio(
@@ -272,6 +272,39 @@ def test_a_sound_split_is_flagged_once_in_a_thousand_and_a_broken_one_always() -
         GroupSizes({"control": int(a), "socks": int(b * 0.8), "shirts": int(c)}, SHARES) for a, b, c in sound[:300]
     ]
     assert sum(sample_ratio([each]).broken for each in lossy) == 300
+
+
+def test_few_people_are_no_mismatch_because_one_of_them_is_in_a_small_control() -> None:
+    """The chi-square distribution would flag one in thirty of such campaigns."""
+    newcomers = GroupSizes({"control": 1, "socks": 2}, {"control": 1, "socks": 99})
+    assert sample_ratio([newcomers]).p == pytest.approx(1 - 0.99**3, rel=0.1)
+    earlier = GroupSizes({"control": 100, "socks": 900}, {"control": 10, "socks": 90})
+    assert not sample_ratio([earlier, newcomers]).broken
+    assert sample_ratio([GroupSizes({"control": 9, "socks": 12}, {"control": 10, "socks": 90})]).broken
+
+
+def test_a_sound_split_is_flagged_no_more_often_after_its_percentages_changed() -> None:
+    """p is as likely below 5 % as above 95 %: the degrees of freedom of the versions add up."""
+    chance = np.random.default_rng(6)
+    shares = ([10, 45, 45], [30, 35, 35], [50, 50, 0])
+    drawn = [
+        chance.multinomial(size, np.array(each) / 100, 2000) for size, each in zip((900, 400, 200), shares, strict=True)
+    ]
+    names = list(SHARES)
+    found = [
+        sample_ratio(
+            [
+                GroupSizes(
+                    {name: int(number) for name, number in zip(names, its[at], strict=True) if number},
+                    {name: share for name, share in zip(names, each, strict=True) if share},
+                )
+                for its, each in zip(drawn, shares, strict=True)
+            ]
+        ).p
+        for at in range(2000)
+    ]
+    assert stats.kstest([p for p in found if p is not None], "uniform").pvalue > 0.001
+    assert None not in found
 
 
 def test_whoever_was_split_by_other_percentages_is_compared_with_those() -> None:
