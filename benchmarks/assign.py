@@ -23,6 +23,7 @@ from sqlalchemy.engine import Connection, Engine
 from audience_assets.audiences.planning import expect_large_joins
 from audience_assets.audiences.store import temporary_table
 from audience_assets.campaigns.assign import stage
+from audience_assets.campaigns.meaning import holdout_in_force
 from audience_assets.campaigns.refresh import refresh_campaign
 from audience_assets.campaigns.split import compile_split
 from audience_assets.campaigns.statement import Audience, compile_audience
@@ -96,7 +97,7 @@ class Bench:
     def assign(self, connection: Connection) -> None:
         expect_large_joins(connection)
         audience = compile_audience(Audience(PROJECT, "spring", self.state, NOON))
-        splits = current_splits(connection, self.state, PLAN, NOON, dict)
+        splits = current_splits(connection, self.state, PLAN, holdout_in_force(PROJECT, "spring", NOON), NOON, dict)
         ledger = self.state.assignment("spring", "integer")
         rows = compile_split(audience, splits, None if splits.first else ledger, first_match=True)
         stage(connection, USERS.c.id, rows, splits)

@@ -84,8 +84,8 @@ def summary(campaign: Campaign, run: CampaignRun) -> str:
     """How the included became recipients, and each group as a bar."""
     numbers = (
         (run.excluded, "excluded"),
-        (run.held_out, "held out"),
         (run.outranked, "in a campaign that ranks first"),
+        (run.held_out, "held out"),
     )
     less = "".join(f", {number:,} {words}" for number, words in numbers if number)
     lines = [f"**{run.size:,} recipients** of {run.included:,} included{less}"]

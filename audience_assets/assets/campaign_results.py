@@ -15,7 +15,7 @@ from audience_assets.assets.keys import campaign_key, results_key, source_key, s
 from audience_assets.assets.resources import WAREHOUSE, WarehouseResource
 from audience_assets.assets.sources import warehouse_kind
 from audience_assets.campaigns.measures import is_measured, measured
-from audience_assets.campaigns.results import CampaignResults, campaign_results
+from audience_assets.campaigns.results import CampaignResults, PartResult, campaign_results
 from audience_assets.campaigns.results_file import result_rows, write_results
 from audience_assets.campaigns.results_picture import lift_picture
 from audience_assets.project.campaign_files import results_file
@@ -128,9 +128,11 @@ def results_metadata(found: CampaignResults) -> dict[str, Any]:
     gains = [each.revenue.total for each in comparisons if each.revenue]
     if gains:
         numbers["incremental_revenue"] = round(sum(gains), 2)
+    if found.holdout:
+        numbers |= _over_holdout(found.holdout)
     picture = lift_picture(found)
     rows = [{name: _plain(value) for name, value in row.items()} for row in result_rows(found)]
-    drawn = f"```\n{picture}\n```" if picture else "No treatment has a control: nothing to compare with."
+    drawn = f"```\n{picture}\n```" if picture else "Nobody is in control or held out: nothing to compare with."
     warnings = "".join(f"**{warning}**\n\n" for warning in found.warnings)
     return {
         "summary": dg.MetadataValue.md(warnings + drawn),
@@ -138,8 +140,21 @@ def results_metadata(found: CampaignResults) -> dict[str, Any]:
         "results": table(rows),
         "window": f"{found.since.isoformat()} to {found.until.isoformat()}",
         "window_is_over": found.complete,
-        "sample_ratio_is_sound": not any(part.sample_ratio.broken for part in found.parts),
+        "sample_ratio_is_sound": not any(part.sample_ratio.broken for part in found.tables),
     }
+
+
+def _over_holdout(holdout: PartResult) -> dict[str, Any]:
+    """What all campaigns together changed, for those that this one is for."""
+    numbers: dict[str, Any] = {}
+    for group in holdout.groups:
+        if group.comparison is None:
+            numbers["held_out"] = group.outcome.recipients
+            continue
+        numbers["incremental_purchasers_over_holdout"] = round(group.comparison.conversions.total, 2)
+        if group.comparison.revenue:
+            numbers["incremental_revenue_over_holdout"] = round(group.comparison.revenue.total, 2)
+    return numbers
 
 
 def _plain(value: Any) -> Any:

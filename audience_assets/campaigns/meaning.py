@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from audience_assets.audiences.definition import hash_of, models_hash, nodes, plain, referenced_segments
 from audience_assets.project.audiences import parts_of
-from audience_assets.project.campaigns import Campaign, Group, Holdout, SubAudience
+from audience_assets.project.campaigns import Campaign, Group, SubAudience
 from audience_assets.project.conditions import All, Any_, Condition, SegmentMember
 from audience_assets.project.project import Project
 from audience_assets.project.times import zone
@@ -53,8 +54,15 @@ def conditions(campaign: Campaign) -> list[Condition]:
     return segments + [part.condition for part in parts(campaign) if part.condition is not None]
 
 
-def holdout_in_force(project: Project, name: str, as_of: datetime) -> tuple[str, Holdout] | None:
-    """The universal control that the campaign respects on the day of `as_of`, and its name."""
+class HeldOut(NamedTuple):
+    """A universal control, and how many of the 10,000 buckets it holds out."""
+
+    name: str
+    buckets: int
+
+
+def holdout_in_force(project: Project, name: str, as_of: datetime) -> HeldOut | None:
+    """The universal control that the campaign respects on the day of `as_of`."""
     campaign = project.campaigns[name]
     holdout = project.settings.holdouts.get(campaign.holdout or "")
     if holdout is None or holdout.model not in (None, project.campaign_model(name)):
@@ -62,17 +70,12 @@ def holdout_in_force(project: Project, name: str, as_of: datetime) -> tuple[str,
     today = as_of.astimezone(zone(project.settings.timezone)).date()
     if (holdout.from_ and today < holdout.from_) or (holdout.until and today >= holdout.until):
         return None
-    return str(campaign.holdout), holdout
+    return HeldOut(str(campaign.holdout), int(holdout.percent * BUCKETS / 100))
 
 
 def holdout_salt(name: str) -> str:
     """A salt that no campaign has: their ids hold no hyphen."""
     return f"holdout-{name}"
-
-
-def held_buckets(holdout: Holdout) -> int:
-    """How many of the 10,000 buckets are held out."""
-    return int(holdout.percent * BUCKETS / 100)
 
 
 def campaign_hash(project: Project, name: str) -> str:

@@ -18,6 +18,9 @@ from audience_assets.project.campaigns import Campaign
 from audience_assets.project.project import Project
 from audience_assets.warehouse.state import State
 
+# Percentiles are whole numbers of 0.01 %.
+PERCENTILES = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Sum:
@@ -96,9 +99,33 @@ def bought(
     return complete(build, statement)
 
 
+def capped(each: sa.Select[Any], percentile: int) -> sa.Subquery:
+    """Rows that have `value` and `sub_audience`, with the sub-audience's `cap` and `counted`, the value or the cap.
+
+    `percentile` is in 0.01 %. The cap is the smallest value that so many of the sub-audience's people do not exceed
+    (numpy's `inverted_cdf`); who bought nothing has 0.
+    """
+    rows = each.subquery("each")
+    value = sa.func.coalesce(rows.c.value, 0.0, type_=sa.Double())
+    place = sa.func.row_number().over(partition_by=rows.c.sub_audience, order_by=value).label("place")
+    people = sa.func.count().over(partition_by=rows.c.sub_audience).label("people")
+    ranked = sa.select(*rows.c, value.label("spent"), place, people).subquery("ranked")
+    reaches = ranked.c.place * PERCENTILES >= ranked.c.people * percentile
+    at_least = sa.func.min(sa.case((reaches, ranked.c.spent))).over(partition_by=ranked.c.sub_audience).label("cap")
+    known = sa.select(*ranked.c, at_least).subquery("known")
+    c = known.c
+    above = c.spent > c.cap
+    counted = sa.case((above, c.cap), else_=c.spent).label("counted")
+    return sa.select(*c, counted, sa.case((above, 1), else_=0).label("is_capped")).subquery("capped")
+
+
 def totals(user_key: sa.ColumnElement[Any], found: sa.Subquery) -> list[sa.ColumnElement[Any]]:
-    """people, purchasers, orders, items, value and squares: sums over rows that were LEFT JOINed with `bought`."""
+    """people, purchasers, orders, items, value, counted and squares: sums over rows LEFT JOINed with `bought`.
+
+    `squares` are those of what is counted of a value: all of it, unless it was `capped`.
+    """
     c = found.c
+    counted = c.get("counted", c.value)
 
     def added(number: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
         return sa.func.coalesce(sa.func.sum(number), 0)
@@ -109,5 +136,6 @@ def totals(user_key: sa.ColumnElement[Any], found: sa.Subquery) -> list[sa.Colum
         added(c.orders).label("orders"),
         added(c["items"]).label("items"),
         added(c.value).label("value"),
-        added(c.value * c.value).label("squares"),
+        added(counted).label("counted"),
+        added(counted * counted).label("squares"),
     ]

@@ -1,7 +1,7 @@
 """What became of the people of each group, counted in the warehouse: a few sums a group.
 
-Everybody who was given a group counts, in the first group they were given, whether anything was delivered to them or
-not (intention to treat): control and treatment are then treated alike, and chance alone tells them apart.
+Everybody who was given a group counts, whether anything was delivered to them or not (intention to treat): control and
+treatment are then treated alike, and chance alone tells them apart.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from audience_assets.audiences.insight_values import ratio
-from audience_assets.campaigns.measures import Measured, bought, totals
+from audience_assets.campaigns.measures import Measured, bought, capped, totals
 from audience_assets.campaigns.statistics import Proportion, Sample
 from audience_assets.project.project import Project
 from audience_assets.warehouse.state import State
@@ -26,7 +26,8 @@ class Outcome:
     """One group: people who were given it, and what they bought. `revenue` and `items` are None where none is declared.
 
     `late` of the recipients were given the group after the window began. Money is in the value field's unit. A ratio to
-    nothing is None.
+    nothing is None. Where revenue is capped, `capped` recipients spent more than `cap` and count with that in
+    `counted_revenue`, `revenue_squares` and all that is made of them; `revenue` is what was spent.
     """
 
     sub_audience: str
@@ -38,7 +39,10 @@ class Outcome:
     orders: int
     items: float | None
     revenue: float | None
+    counted_revenue: float | None
     revenue_squares: float | None
+    cap: float | None = None
+    capped: int | None = None
 
     @property
     def purchases(self) -> Proportion | None:
@@ -47,9 +51,9 @@ class Outcome:
     @property
     def revenues(self) -> Sample | None:
         """The revenue of each recipient, those with none included."""
-        if not self.recipients or self.revenue is None or self.revenue_squares is None:
+        if not self.recipients or self.counted_revenue is None or self.revenue_squares is None:
             return None
-        return Sample(self.recipients, self.revenue, self.revenue_squares)
+        return Sample(self.recipients, self.counted_revenue, self.revenue_squares)
 
     @property
     def revenue_deviation(self) -> float | None:
@@ -63,7 +67,7 @@ class Outcome:
 
     @property
     def revenue_per_recipient(self) -> float | None:
-        return ratio(self.revenue, self.recipients)
+        return ratio(self.counted_revenue, self.recipients)
 
     @property
     def average_order_value(self) -> float | None:
@@ -99,6 +103,8 @@ def together(groups: Sequence[Outcome]) -> Outcome | None:
         orders=sum(each.orders for each in groups),
         items=added("items"),
         revenue=added("revenue"),
+        counted_revenue=added("counted_revenue"),
+        capped=None if groups[0].cap is None else sum(each.capped or 0 for each in groups),
         revenue_squares=added("revenue_squares"),
     )
 
@@ -114,58 +120,59 @@ class VersionSize:
 
 
 @dataclass(frozen=True)
-class Ledger:
-    """A campaign's ledger, and since which version of the split its present groups have been drawn.
+class Window:
+    """What is counted of whom: purchases within `[since, until)`, and at most how much of one person's revenue.
 
-    A campaign that is drawn anew (`reshuffle`) begins a new period of measurement: what was given before is not asked.
+    `cap` is a percentile of the recipients' revenues in 0.01 %, zeros included; None caps nothing.
     """
 
-    table: sa.Table
-    drawn_since: int
-    newest: int
-    first_match: bool
+    what: Measured
+    since: datetime
+    until: datetime
+    cap: int | None = None
 
-    def first(self, until: datetime) -> sa.Subquery:
-        """The first group of everybody who was given one before `until`; with all matches, one a sub-audience."""
-        c = self.table.c
-        columns = (c.user_key, c.sub_audience, c.group_name, c.is_control, c.split_version, c.assigned_at)
-        rows = sa.select(*columns).where(c.assigned_at < sa.literal(until, c.assigned_at.type))
-        rows = rows.where(c.split_version >= self.drawn_since)
-        if self.newest == self.drawn_since:
-            return rows.subquery("first")
-        person = [c.user_key] if self.first_match else [c.user_key, c.sub_audience]
-        age = sa.func.row_number().over(partition_by=person, order_by=[c.split_version, c.sub_audience])
-        ranked = rows.add_columns(age.label("age")).subquery("ranked")
-        return sa.select(*(ranked.c[column.name] for column in columns)).where(ranked.c.age == 1).subquery("first")
+    @property
+    def caps(self) -> bool:
+        return self.cap is not None and self.what.value is not None
 
 
 def count_outcomes(
-    connection: Connection,
-    project: Project,
-    state: State,
-    campaign: str,
-    ledger: Ledger,
-    what: Measured,
-    since: datetime,
-    until: datetime,
+    connection: Connection, project: Project, state: State, model: str, people: sa.Subquery, window: Window
 ) -> tuple[list[Outcome], list[VersionSize]]:
-    """Sums over `[since, until)` of each group that anybody has, and how many were given it by which split."""
-    found = bought(project, state, project.campaign_model(campaign), what, since, until).subquery("bought")
-    first = ledger.first(until)
-    c = first.c
+    """Sums over the window of each group that anybody has, and how many were given it by which split.
+
+    `people` has user_key, sub_audience, group_name, is_control, split_version and assigned_at. Each sub-audience has a
+    cap of its own.
+    """
+    found = bought(project, state, model, window.what, window.since, window.until).subquery("bought")
+    each = _each(people, found, window)
+    c = each.c
     key = (c.sub_audience, c.group_name, c.is_control, c.split_version)
-    late = sa.func.sum(sa.case((c.assigned_at > sa.literal(since, c.assigned_at.type), 1), else_=0)).label("late")
-    query: sa.Select[Any] = sa.select(*key, late, *totals(c.user_key, found)).group_by(*key)
-    query = query.select_from(first.outerjoin(found, found.c.user_key == c.user_key))
+    sums = [sa.func.sum(c.late).label("late"), *totals(c.user_key, each)]
+    if window.caps:
+        sums += [sa.func.max(c.cap).label("cap"), sa.func.sum(c.is_capped).label("capped")]
+    query: sa.Select[Any] = sa.select(*key, *sums).group_by(*key)
     rows = connection.execute(query).all()
     sizes = [VersionSize(row.sub_audience, row.split_version, row.group_name, row.people) for row in rows]
     groups: dict[tuple[str, str, bool], list[sa.Row[Any]]] = {}
     for row in rows:
         groups.setdefault((row.sub_audience, row.group_name, row.is_control), []).append(row)
-    return [_outcome(*group, rows, what) for group, rows in groups.items()], sizes
+    return [_outcome(*group, rows, window) for group, rows in groups.items()], sizes
 
 
-def _outcome(sub_audience: str, group: str, is_control: bool, rows: list[sa.Row[Any]], what: Measured) -> Outcome:
+def _each(people: sa.Subquery, found: sa.Subquery, window: Window) -> sa.Subquery:
+    """A row a person: whether they came late, what they bought, and what is counted of it."""
+    c = people.c
+    late = sa.case((c.assigned_at > sa.literal(window.since, c.assigned_at.type), 1), else_=0).label("late")
+    columns = [c[name] for name in ("sub_audience", "group_name", "is_control", "split_version", "user_key")]
+    columns += [late, *(found.c[name] for name in ("orders", "value", "items"))]
+    rows: sa.Select[Any] = sa.select(*columns).select_from(people.outerjoin(found, found.c.user_key == c.user_key))
+    return capped(rows, window.cap) if window.caps and window.cap is not None else rows.subquery("each")
+
+
+def _outcome(sub_audience: str, group: str, is_control: bool, rows: list[sa.Row[Any]], window: Window) -> Outcome:
+    what = window.what
+
     def added(name: str) -> float:
         return float(sum(getattr(row, name) for row in rows))
 
@@ -179,5 +186,8 @@ def _outcome(sub_audience: str, group: str, is_control: bool, rows: list[sa.Row[
         orders=int(added("orders")),
         items=added("items") if what.items else None,
         revenue=added("value") if what.value else None,
+        counted_revenue=added("counted") if what.value else None,
         revenue_squares=added("squares") if what.value else None,
+        cap=max(float(row.cap) for row in rows) if window.caps else None,
+        capped=int(added("capped")) if window.caps else None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -13,10 +14,15 @@ from audience_assets.project.project import Project
 from audience_assets.warehouse.state import State
 
 
-def rivals(connection: Connection, state: State, project: Project, name: str, as_of: datetime) -> dict[str, sa.Table]:
-    """By its name, the recipients of each campaign that outranks this one and is not over at `as_of`.
+def rivals(
+    connection: Connection, state: State, project: Project, name: str, as_of: datetime
+) -> dict[str, sa.Select[Any]]:
+    """By its name, the `user_key` of everybody that each campaign has which outranks this one and is not over.
 
-    A campaign is over when its results have been counted: `measurement.window_days` after its newest run.
+    These are its recipients, its control too: who is to get nothing of that one gets nothing of this. Whom a holdout
+    keeps from it counts as if they were recipients, so that what is left to this campaign is as much of the held out as
+    of the others. A campaign is over when its results have been counted, `measurement.window_days` after its newest
+    run.
     """
     model = project.campaign_model(name)
     listed = [each for each in outranking(project, name) if project.campaign_model(each) == model]
@@ -27,7 +33,14 @@ def rivals(connection: Connection, state: State, project: Project, name: str, as
     live = [each for each in listed if each in until and as_of < until[each]]
     tables = {each: state.recipient(each, project.models[model].key_type) for each in live}
     expect_todays_keys(connection, project, model, tables)
-    return tables
+    found = {each: sa.select(table.c.user_key) for each, table in tables.items()}
+    for each, recipients in found.items():
+        if project.campaigns[each].holdout == project.campaigns[name].holdout is not None:
+            held = state.held_out(each, project.models[model].key_type)
+            held.create(connection, checkfirst=True)
+            present = sa.select(held.c.user_key).where(held.c.left_at.is_(None))
+            found[each] = sa.select(sa.union_all(recipients, present).subquery("theirs").c.user_key)
+    return found
 
 
 def _window(project: Project, campaign: str) -> int:

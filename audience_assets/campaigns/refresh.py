@@ -21,7 +21,8 @@ from audience_assets.audiences.store import SegmentRun, record_run, run_id, stor
 from audience_assets.audiences.stored import expect_read
 from audience_assets.audiences.uploaded import lists_read, load_uploaded_lists
 from audience_assets.campaigns.assign import Staged, assign_exactly, stage, withhold, write_ledger
-from audience_assets.campaigns.meaning import campaign_hash, conditions, parts
+from audience_assets.campaigns.held_out import record_held_out
+from audience_assets.campaigns.meaning import campaign_hash, conditions, holdout_in_force, parts
 from audience_assets.campaigns.priority import rivals
 from audience_assets.campaigns.recipients import Moves, follow
 from audience_assets.campaigns.rekeyed import carry_over
@@ -40,7 +41,7 @@ from audience_assets.warehouse.state import State
 class CampaignRun:
     """One computation of a campaign. Numbers are of people; with all matches `size` counts one for each sub-audience.
 
-    Of those `included`, so many were excluded, held out and outranked by another campaign, in this order. `size` are
+    Of those `included`, so many were excluded, outranked by another campaign and held out, in this order. `size` are
     the recipients, control too, and `counts` tells them by sub-audience and group; `withheld` are control in another
     sub-audience. `groups` has the run of every treatment group by the name of its audience. `version` changes exactly
     when the recipients or their groups do.
@@ -121,12 +122,13 @@ class _Refresh:
         self.key_type = self.project.models[self.model].key_type
         self.ledger = self.state.assignment(self.name, self.key_type)
         self.recipient = self.state.recipient(self.name, self.key_type)
+        self.held_out = self.state.held_out(self.name, self.key_type)
         self.definition = campaign_hash(self.project, self.name)
         self.first_match = self.campaign.assignment == "first_match"
 
     def prepare(self) -> None:
         """The campaign's tables are there, under today's keys."""
-        for table in (self.ledger, self.recipient):
+        for table in (self.ledger, self.recipient, self.held_out):
             table.create(self.connection, checkfirst=True)
             carry_over(self.connection, self.project, self.model, table)
 
@@ -134,6 +136,7 @@ class _Refresh:
         connection = self.connection
         staged = self._stage()
         people = self._people(staged)
+        record_held_out(connection, staged, self.held_out, self.as_of)
         assign_exactly(connection, staged, self.ledger, first_match=self.first_match)
         write_ledger(connection, staged, self.ledger, self.as_of)
         withheld = 0 if self.first_match else withhold(connection, staged)
@@ -147,7 +150,8 @@ class _Refresh:
         connection, state = self.connection, self.state
         outranking = rivals(connection, state, self.project, self.name, self.as_of)
         audience = compile_audience(Audience(self.project, self.name, state, self.as_of, outranking))
-        splits = current_splits(connection, state, self.campaign, self.as_of, lambda: self._measure(audience))
+        holdout = holdout_in_force(self.project, self.name, self.as_of)
+        splits = current_splits(connection, state, self.campaign, holdout, self.as_of, lambda: self._measure(audience))
         ledger = None if splits.first else self.ledger
         rows = compile_split(audience, splits, ledger, first_match=self.first_match)
         return stage(connection, self.recipient.c.user_key, rows, splits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,14 @@ from audience_assets.project.campaigns import Campaign
 
 
 def result_rows(results: CampaignResults) -> Iterator[dict[str, Any]]:
-    """One row a group. What can't be said is None: everything over control in the control, and without one."""
-    for part in results.parts:
+    """One row a group. What can't be said is None: everything over control in the control, and without one.
+
+    The last two rows are of the universal holdout, if there is one: the held out stand as everybody else's control.
+    """
+    for part in results.tables:
         for group in part.groups:
-            yield {**_heading(results), **_row(part, group)}
+            heading = _heading(results) | {"comparison": "holdout" if part is results.holdout else "control"}
+            yield {**heading, **_row(part, group), "revenue_cap_percentile": _number(results.cap_percentile)}
 
 
 def write_results(results: CampaignResults, campaign: Campaign, folder: Path) -> Path:
@@ -47,7 +52,7 @@ def _heading(results: CampaignResults) -> dict[str, Any]:
 def _row(part: PartResult, group: GroupResult) -> dict[str, Any]:
     outcome, found = group.outcome, group.comparison
     return {
-        "sub_audience": part.name,
+        "sub_audience": outcome.sub_audience,
         "group": outcome.group,
         "is_control": outcome.is_control,
         "recipients": outcome.recipients,
@@ -56,6 +61,9 @@ def _row(part: PartResult, group: GroupResult) -> dict[str, Any]:
         "orders": outcome.orders,
         "items": outcome.items,
         "revenue": outcome.revenue,
+        "counted_revenue": outcome.counted_revenue,
+        "revenue_cap": outcome.cap,
+        "capped_recipients": outcome.capped,
         "revenue_standard_deviation": outcome.revenue_deviation,
         "average_order_value": outcome.average_order_value,
         "average_item_value": outcome.average_item_value,
@@ -68,6 +76,10 @@ def _row(part: PartResult, group: GroupResult) -> dict[str, Any]:
         "sample_ratio_p": part.sample_ratio.p,
         "sample_ratio_is_broken": part.sample_ratio.broken,
     }
+
+
+def _number(percentile: Decimal | None) -> float | None:
+    return None if percentile is None else float(percentile)
 
 
 def _over_control(each: str, what: str, gain: Gain | None) -> dict[str, Any]:

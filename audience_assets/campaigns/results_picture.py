@@ -14,7 +14,7 @@ def lift_picture(results: CampaignResults) -> str:
 
     Intervals that cross the line of 0 may be chance.
     """
-    return "\n\n".join(drawn for part in results.parts if (drawn := "\n".join(_lines(part))))
+    return "\n\n".join(drawn for part in results.tables if (drawn := "\n".join(_lines(part))))
 
 
 def _lines(part: PartResult) -> Iterator[str]:

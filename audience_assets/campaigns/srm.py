@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from scipy import special
 
+# People expected of a group, from which on the statistic has nearly the distribution it is compared with (Cochran).
+ENOUGH = 5
+SIMULATIONS = 20_000
 # A correct split is below it once in a thousand campaigns.
 BROKEN_BELOW = 0.001
 
@@ -55,7 +59,11 @@ class SampleRatio:
 
 def sample_ratio(versions: Sequence[GroupSizes]) -> SampleRatio:
     """The chi-square test of group sizes. Who was split by other percentages is compared with those: one `GroupSizes`
-    for each version of a split, whose statistics add up."""
+    for each version of a split, whose statistics and degrees of freedom add up.
+
+    Groups of which only a few people are expected are far from its distribution: three newcomers, one of them in a
+    control of 1 %, would be a mismatch. There p is how often so many splits of as many people are as uneven.
+    """
     observed: dict[str, int] = {}
     expected: dict[str, float] = {}
     for version in versions:
@@ -66,7 +74,30 @@ def sample_ratio(versions: Sequence[GroupSizes]) -> SampleRatio:
             observed[group] += people
         for group, share in version.expected.items():
             expected[group] += share
+    return SampleRatio(observed, expected, _chance(versions))
+
+
+def _chance(versions: Sequence[GroupSizes]) -> float | None:
     statistic, freedom = sum(each.chi_square for each in versions), sum(each.freedom for each in versions)
     if statistic == float("inf"):
-        return SampleRatio(observed, expected, 0.0)
-    return SampleRatio(observed, expected, float(special.chdtrc(freedom, statistic)) if freedom else None)
+        return 0.0
+    if not freedom:
+        return None
+    if min(people for each in versions for people in each.expected.values() if people) < ENOUGH:
+        return _simulated(versions, statistic)
+    return float(special.chdtrc(freedom, statistic))
+
+
+def _simulated(versions: Sequence[GroupSizes], statistic: float) -> float:
+    """The same each time it is asked."""
+    from scipy import stats  # noqa: PLC0415 - takes half a second, and is seldom needed
+
+    found: Any = 0.0
+    for seed, each in enumerate(versions):
+        expected = [people for people in each.expected.values() if people]
+        if each.freedom:
+            shares = [people / sum(expected) for people in expected]
+            sizes = stats.multinomial.rvs(sum(each.observed.values()), shares, SIMULATIONS, random_state=seed)
+            found = found + ((sizes - expected) ** 2 / expected).sum(axis=1)
+    as_uneven = int((found >= statistic * (1 - 1e-9)).sum())
+    return (as_uneven + 1) / (SIMULATIONS + 1)

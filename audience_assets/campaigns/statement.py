@@ -14,7 +14,7 @@ from audience_assets.audiences.operands import operand
 from audience_assets.audiences.predicates import base_conditions, holds, predicate
 from audience_assets.audiences.scope import Scope
 from audience_assets.audiences.statement import Statement, complete
-from audience_assets.campaigns.meaning import Part, held_buckets, holdout_in_force, holdout_salt, parts
+from audience_assets.campaigns.meaning import Part, holdout_in_force, holdout_salt, parts
 from audience_assets.project.campaigns import Campaign
 from audience_assets.project.conditions import Condition, SegmentMember
 from audience_assets.project.project import Project
@@ -30,13 +30,13 @@ Flag = sa.ColumnElement[bool]
 
 @dataclass(frozen=True)
 class Audience:
-    """What the statement is made from. `rivals` are the recipients of the campaigns that outrank this one."""
+    """What the statement is made from. `rivals` are the keys of those whom a campaign that outranks this one has."""
 
     project: Project
     name: str
     state: State
     as_of: datetime
-    rivals: Mapping[str, sa.Table] = field(default_factory=dict)
+    rivals: Mapping[str, sa.Select[Any]] = field(default_factory=dict)
 
     @property
     def campaign(self) -> Campaign:
@@ -54,8 +54,9 @@ class Audience:
 def compile_audience(audience: Audience) -> sa.Select[Any]:
     """Everybody in an included segment: `user_key`, `place`, `stratum` (a text; empty unless the split asks for it).
 
-    `place` is the number of the sub-audience from 0 on, or EXCLUDED, HELD_OUT, OUTRANKED or UNMATCHED. With first match
-    a person has one row; with all matches one for each sub-audience.
+    `place` is the number of the sub-audience from 0 on, or EXCLUDED, OUTRANKED, HELD_OUT or UNMATCHED. Held out is who
+    would have a sub-audience without the holdout. With first match a person has one row; with all matches one for each
+    sub-audience.
     """
     project = audience.project
     statement = Statement(project, Catalogue(project.settings), audience.as_of, audience.state, computing=audience.name)
@@ -67,7 +68,8 @@ def compile_audience(audience: Audience) -> sa.Select[Any]:
 def _first_match(audience: Audience, users: Scope) -> sa.Select[Any]:
     declared = parts(audience.campaign)
     matches = [(_in_part(part, users), number) for number, part in enumerate(declared)]
-    place = sa.case(*_left_out(audience, users), *matches, else_=UNMATCHED)
+    left_out = _left_out(audience, users, [condition for condition, _ in matches])
+    place = sa.case(*left_out, *matches, else_=UNMATCHED)
     return _everybody(audience, users, place.label("place"))
 
 
@@ -76,7 +78,8 @@ def _all_matches(audience: Audience, users: Scope) -> sa.Select[Any]:
     declared = parts(audience.campaign)
     conditions = [_in_part(part, users) for part in declared if not part.rest]
     flags = [sa.case((condition, 1), else_=0).label(f"in_{number}") for number, condition in enumerate(conditions)]
-    left_out = sa.case(*[*_left_out(audience, users), (sa.false(), 0)], else_=0).label("barred")
+    matches = conditions if len(conditions) == len(declared) else [sa.true()]
+    left_out = sa.case(*[*_left_out(audience, users, matches), (sa.false(), 0)], else_=0).label("barred")
     people = _everybody(audience, users, left_out, *flags).subquery("people")
     numbers = _numbers(len(flags))
     barred, number = people.c.barred, numbers.c.number
@@ -103,25 +106,23 @@ def _everybody(audience: Audience, users: Scope, *columns: sa.ColumnElement[Any]
     return sa.select(key, *columns, stratum).select_from(users.joined()).where(*base, included)
 
 
-def _left_out(audience: Audience, users: Scope) -> list[tuple[Flag, int]]:
+def _left_out(audience: Audience, users: Scope, matches: Sequence[Flag]) -> list[tuple[Flag, int]]:
+    """Held out is whom one of the `matches` would have made a recipient: they are compared with the recipients."""
     found: list[tuple[Flag, int]] = []
     if audience.campaign.exclude:
         found.append((_in_any(audience.campaign.exclude, users), EXCLUDED))
+    if audience.rivals:
+        found.append((sa.or_(*(_is_of(name, rival, users) for name, rival in audience.rivals.items())), OUTRANKED))
     holdout = holdout_in_force(audience.project, audience.name, audience.as_of)
     if holdout is not None:
-        name, declared = holdout
-        found.append((bucket(holdout_salt(name), users.key) < held_buckets(declared), HELD_OUT))
-    if audience.rivals:
-        found.append(
-            (sa.or_(*(_is_recipient(name, rival, users) for name, rival in audience.rivals.items())), OUTRANKED)
-        )
+        held = bucket(holdout_salt(holdout.name), users.key) < holdout.buckets
+        found.append((sa.and_(held, sa.or_(*matches)), HELD_OUT))
     return found
 
 
-def _is_recipient(campaign: str, rival: sa.Table, users: Scope) -> Flag:
-    """Of a campaign that outranks this one, its control too: who is to get nothing of that one gets nothing of this."""
+def _is_of(campaign: str, rival: sa.Select[Any], users: Scope) -> Flag:
     name = f"rival_{campaign}"
-    keys = users.statement.cte(name, lambda: sa.select(rival.c.user_key).distinct())
+    keys = users.statement.cte(name, rival.distinct)
     joined = users.join(keys, users.key == keys.c.user_key, name)
     return holds(joined.c.user_key.is_not(None))
 

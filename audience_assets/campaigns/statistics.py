@@ -19,6 +19,8 @@ from scipy import special
 CONFIDENCE = 0.95
 # Above this, a ratio's logarithm is too far from normal: the control's mean is near 0 beside its error (Finney 1964).
 NEAR_ZERO = 0.05
+# Of a sum of squares, what rounding may leave over: values that are all the same have no variance.
+NOISE = 1e-12
 
 
 class Interval(NamedTuple):
@@ -61,7 +63,8 @@ class Sample:
         """Of the values, with n - 1; None of a single person."""
         if self.size < 2:
             return None
-        return max(self.squares - self.total * self.mean, 0.0) / (self.size - 1)
+        spread = self.squares - self.total * self.mean
+        return spread / (self.size - 1) if spread > NOISE * self.squares else 0.0
 
     @property
     def error(self) -> float | None:

@@ -1,4 +1,4 @@
-"""Versions of a campaign's split: a new one whenever shares, groups, sub-audiences or the salt change."""
+"""Versions of a campaign's split: a new one whenever shares, groups, sub-audiences, the salt or the holdout change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from audience_assets.campaigns.bucket_map import BucketMap, decode, encode, first_map, rebalanced, shares, sizes
-from audience_assets.campaigns.meaning import Part, parts
+from audience_assets.campaigns.meaning import HeldOut, Part, parts
 from audience_assets.project.campaigns import Campaign
 from audience_assets.warehouse.state import State
 
@@ -44,7 +44,7 @@ class Splits:
 
     `drawn_since` is the first version with today's salt: who was given a group before is drawn anew. `gone` are groups
     of earlier versions that are no more. `is_new`: the version is made by this very computation; `first`: it is also
-    the first one, so nobody has a group yet.
+    the first one, so nobody has a group yet. `holdout` is what keeps people from the campaign now.
     """
 
     version: int
@@ -55,15 +55,21 @@ class Splits:
     gone: frozenset[GroupKey]
     is_new: bool
     first: bool
+    holdout: HeldOut | None = None
 
     def part(self, sub_audience: str) -> PartSplit:
         return next(part for part in self.parts if part.sub_audience == sub_audience)
 
 
 def current_splits(
-    connection: Connection, state: State, campaign: Campaign, as_of: datetime, measure: Callable[[], Mapping[str, int]]
+    connection: Connection,
+    state: State,
+    campaign: Campaign,
+    holdout: HeldOut | None,
+    as_of: datetime,
+    measure: Callable[[], Mapping[str, int]],
 ) -> Splits:
-    """The campaign's split as declared; a changed one is written down as a new version.
+    """The campaign's split as declared; a changed one, or another share held out, is written down as a new version.
 
     `measure` counts the people of each sub-audience, and is asked only where `method: auto` has to choose.
     """
@@ -73,7 +79,10 @@ def current_splits(
     salt = _salt(campaign, before)
     declared = parts(campaign)
     methods = _methods(campaign, declared, before, measure)
-    wanted = {part.name: _row(campaign, part, salt, methods[part.name], before.get(part.name)) for part in declared}
+    held = {"holdout": holdout and holdout.name, "held_buckets": holdout and holdout.buckets}
+    wanted = {
+        part.name: _row(campaign, part, salt, methods[part.name], before.get(part.name)) | held for part in declared
+    }
     is_new = {name: _plain(row) for name, row in wanted.items()} != {name: _plain(row) for name, row in before.items()}
     if is_new:
         newest += 1
@@ -90,6 +99,7 @@ def current_splits(
         gone=frozenset().union(*groups.values()) - groups[newest],
         is_new=is_new,
         first=is_new and newest == 1,
+        holdout=holdout,
     )
 
 

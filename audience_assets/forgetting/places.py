@@ -18,8 +18,8 @@ from audience_assets.warehouse.state import MappedColumn, State, audience_table,
 
 LEDGER, CHANGE, DUPLICATE = "list_", "change_", "duplicate_"
 SEGMENT, STAGING, UPLOADED = "segment_", "staging_", "uploaded_"
-GROUP, ASSIGNMENT, RECIPIENT = "group_", "assignment_", "recipient_"
-FAMILIES = (LEDGER, CHANGE, DUPLICATE, SEGMENT, STAGING, UPLOADED, GROUP, ASSIGNMENT, RECIPIENT)
+GROUP, ASSIGNMENT, RECIPIENT, HELD_OUT = "group_", "assignment_", "recipient_", "held_out_"
+FAMILIES = (LEDGER, CHANGE, DUPLICATE, SEGMENT, STAGING, UPLOADED, GROUP, ASSIGNMENT, RECIPIENT, HELD_OUT)
 KEYS = ("user_key", "keep")
 IDENTIFIERS = ("identifier", "address")
 
@@ -118,7 +118,7 @@ def _models(state: State, project: Project) -> dict[str, str]:
     families = (
         ((SEGMENT, STAGING), segments),
         ((LEDGER, CHANGE, DUPLICATE), lists),
-        ((ASSIGNMENT, RECIPIENT), campaigns),
+        ((ASSIGNMENT, RECIPIENT, HELD_OUT), campaigns),
     )
     found = {
         state.table_name(f"{family}{name}"): model

@@ -71,7 +71,7 @@ def _names(campaign: Campaign) -> Found:
     yield from _destination_in(campaign.title, used, ("name",), "campaign")
     for path, group in _groups(campaign):
         here = (*path, "name")
-        if title in slug(group.name):
+        if f"_{title}_" in f"_{slug(group.name)}_":
             told = "files and lists carry both, so the name would stand in them twice"
             yield "names", here, f"the group {group.name!r} repeats the campaign's name: {told}"
         if slug(group.name).startswith(UNFINISHED):

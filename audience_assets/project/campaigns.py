@@ -111,6 +111,13 @@ class Measurement(Declared):
     items: Value | None = Field(
         default=None, description="field with the number of items of an order; default: that of the insights"
     )
+    cap_revenue_percentile: Decimal | None = Field(
+        default=None,
+        ge=50,
+        lt=100,
+        decimal_places=2,
+        description="count one person's revenue up to this percentile of a sub-audience's, e.g. 99.9",
+    )
     useful_lift_percent: Decimal | None = Field(
         default=None, gt=0, le=1_000_000, description="warn if less can be seen only by luck"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Sequence
 from decimal import Decimal
 
@@ -12,14 +13,19 @@ from audience_assets.project.names import slug
 from audience_assets.project.places import Place
 
 WHOLE = Decimal(100)
+LONGEST_NAME = 100
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]*")
 
 
 def check_title(name: str, what: str, place: Place) -> bool:
     """Whether a name can be a part of file, list and table names; reported if not."""
+    if len(name) > LONGEST_NAME:
+        place.report(f"the name of a {what} has at most {LONGEST_NAME} characters; this one has {len(name)}")
+        return False
     if _NAME.fullmatch(name):
         return True
-    better = re.sub(r"[^A-Za-z0-9 _-]+", "_", name).strip("_- ")
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    better = re.sub(r"[^A-Za-z0-9 _-]+", "_", plain).strip("_- ")
     place.report(
         f"{name!r} can't name a {what}: use letters, digits, spaces, _ and -, a letter or digit first",
         f"for example {better!r}" if _NAME.fullmatch(better) else None,

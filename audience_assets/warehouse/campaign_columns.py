@@ -12,7 +12,7 @@ from audience_assets.warehouse.column_types import UtcDateTime
 def campaign_run(*, index: bool) -> list[sa.Column[Any]]:
     """One computation of a campaign.
 
-    `included` is everybody in an included segment; of those `excluded`, `held_out` and `outranked` are left out in this
+    `included` is everybody in an included segment; of those `excluded`, `outranked` and `held_out` are left out in this
     order. `size` counts recipients, control too; `withheld` are control elsewhere in a campaign with all matches.
     `counts` is JSON: sub-audience -> group -> recipients.
     """
@@ -39,7 +39,8 @@ def campaign_split(*, index: bool) -> list[sa.Column[Any]]:
     """How a campaign is split; append-only. A version has one row for each of the campaign's sub-audiences.
 
     `ranges` is JSON: [[group, from, to], ...], buckets from 0 to 10,000; their widths are the shares, also where the
-    method is exact. `control` is the name of the control group.
+    method is exact. `control` is the name of the control group. `holdout` keeps `held_buckets` of 10,000 from the
+    campaign; NULL where none is in force.
     """
     return [
         sa.Column("campaign", sa.String, nullable=False, index=index),
@@ -52,6 +53,8 @@ def campaign_split(*, index: bool) -> list[sa.Column[Any]]:
         sa.Column("control", sa.String),
         sa.Column("ranges", sa.String, nullable=False),
         sa.Column("created_at", UtcDateTime, nullable=False),
+        sa.Column("holdout", sa.String),
+        sa.Column("held_buckets", sa.BigInteger),
     ]
 
 
@@ -84,4 +87,19 @@ def recipient(key: sa.types.TypeEngine[Any], *, keyed: bool) -> list[sa.Column[A
         sa.Column("bucket", sa.Integer, nullable=False),
         sa.Column("split_version", sa.BigInteger, nullable=False),
         sa.Column("since", UtcDateTime, nullable=False),
+    ]
+
+
+def held_out(key: sa.types.TypeEngine[Any], *, keyed: bool) -> list[sa.Column[Any]]:
+    """Whom a universal holdout kept from a campaign that they would have been recipients of, once and for all.
+
+    A row is never changed but for `left_at`: since when the person is not held out any more, NULL while they are. A new
+    draw of the campaign, or another holdout, gives them another row.
+    """
+    return [
+        sa.Column("user_key", key, primary_key=keyed, autoincrement=False, nullable=False),
+        sa.Column("split_version", sa.BigInteger, primary_key=keyed, autoincrement=False, nullable=False),
+        sa.Column("holdout", sa.String, nullable=False),
+        sa.Column("held_out_at", UtcDateTime, nullable=False),
+        sa.Column("left_at", UtcDateTime),
     ]

@@ -27,7 +27,7 @@ from audience_assets.warehouse.our_schema import ensure_schema
 
 # Grows with every column that is added below, so that older states get it. Such a column may be NULL: in rows from
 # before it is.
-VERSION = 6
+VERSION = 7
 # Postgres cuts names at 63 bytes; a longer name keeps its start and gets a hash.
 MAX_NAME = 60
 
@@ -269,6 +269,11 @@ class State:
         """Present recipients of a campaign, its control included."""
         columns = campaign_columns.recipient(KEY_TYPES[key_type], keyed=not self._is_columnar)
         return self._table(f"recipient_{campaign}", *columns, ordered=True)
+
+    def held_out(self, campaign: str, key_type: str) -> sa.Table:
+        """Whom the universal holdout kept from a campaign, once and for all."""
+        columns = campaign_columns.held_out(KEY_TYPES[key_type], keyed=not self._is_columnar)
+        return self._table(f"held_out_{campaign}", *columns, ordered=True)
 
     def segment_staging(self, name: str, key_type: str) -> sa.Table:
         """Where a refresh puts the new members before it compares them."""

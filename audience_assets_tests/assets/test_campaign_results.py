@@ -89,6 +89,23 @@ def test_results_are_an_asset_downstream_of_the_campaign_with_a_picture(measured
     assert "shop-customers.com" not in repr(measured.newest("campaign_results/spring"))
 
 
+def test_the_held_out_are_rows_numbers_and_a_line_of_the_picture(measured: Shop) -> None:
+    holdouts = "holdouts: {universal: {percent: 30}}\n"
+    write_project(measured.folder, {"project.yaml": FILES["project.yaml"] + ORDERS + holdouts})
+    measured.definitions = build_definitions(measured.folder)
+    assert measured.materialize("campaign/spring", "campaign_results/spring").success
+    found = measured.numbers("campaign_results/spring")
+    *_, held, reached = (record.data for record in found["results"].records)
+    assert (held["group"], reached["group"]) == ("held out", "reached")
+    assert found["held_out"] == held["recipients"] > 0
+    assert found["recipients"] == reached["recipients"] == PEOPLE - found["held_out"]
+    expected = (reached["purchasers"] / reached["recipients"] - held["purchasers"] / held["recipients"]) * reached[
+        "recipients"
+    ]
+    assert found["incremental_purchasers_over_holdout"] == pytest.approx(expected, abs=0.02)
+    assert "holdout universal" in found["summary"]
+
+
 def test_a_campaign_that_was_never_computed_says_how_to_mend_it(measured: Shop) -> None:
     result = measured.materialize("campaign_results/spring")
     [event] = result.get_step_failure_events()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,9 @@ def life_of_a_campaign(folder: Path, engine: sa.Engine) -> None:
 
     def compute(name: str = "spring", **more: Any) -> None:
         declared = campaign(name, priority_list="loud", **{"include": ["capped"], **more})
-        others = [campaign(other, priority_list="loud") for other in ("first", "spring") if other != name]
+        others = [
+            campaign(other, priority_list="loud", holdout="universal") for other in ("first", "spring") if other != name
+        ]
         project = project_of(
             declared,
             *others,
@@ -54,7 +57,7 @@ def life_of_a_campaign(folder: Path, engine: sa.Engine) -> None:
         )
         town.refresh(project, next(days), name)
 
-    compute("first", include=["oldest"], exclude=["parisians"])
+    compute("first", include=["oldest"], exclude=["parisians"], holdout="universal")
     compute(sub_audiences=PARTS, holdout="universal", split={"method": "auto"})
     fewer = [PARTS[0], PARTS[1] | {"groups": groups("10")}]
     town.set_people(adults_of(["paris", "lyon"], 80))
@@ -77,9 +80,13 @@ def life_of_a_campaign(folder: Path, engine: sa.Engine) -> None:
 
 def _measured(town: Town, as_of: datetime) -> None:
     set_orders(town.engine, [(1, as_of, 9.5, 2)])
-    project = measured_project(campaign())
+    holdouts = {"universal": Holdout.model_validate({"percent": "10"})}
+    anew = {"sticky": "reshuffle", "round": 3}
+    project = measured_project(campaign(holdout="universal", split=anew), holdouts=holdouts)
     town.refresh(project, as_of)
-    assert campaign_results(town.engine, town.state, project, "spring", as_of + timedelta(days=30)).parts
+    for cap in (None, Decimal(90)):
+        after = as_of + timedelta(days=30)
+        assert campaign_results(town.engine, town.state, project, "spring", after, cap_percentile=cap).holdout
     with town.engine.connect() as connection:
         assert campaign_outlook(connection, town.state, project, "spring", as_of + timedelta(days=1))
 

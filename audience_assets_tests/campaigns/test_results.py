@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -312,3 +313,46 @@ def test_the_picture_has_a_line_for_each_lift_beside_the_line_of_none(make_wareh
         assert {"├", "●", "┤"} <= set(line)
     set_orders(town.engine, [])
     assert lift_picture(found_in(town, project)) == ""
+
+
+def test_capped_revenue_is_what_scipy_makes_of_it(town: Town) -> None:
+    """One cap for all groups of a sub-audience, its recipients without a purchase included."""
+    project = measured_project(campaign(**PLAN | {"measurement": {"window_days": "7", "cap_revenue_percentile": "95"}}))
+    town.refresh(project)
+    lines = [*buying(400), (7, START, 90_000.0, 1), (8, START, 50_000.0, 1)]
+    set_orders(town.engine, lines)
+    found = found_in(town, project)
+    people = frame(town, lines)
+    people["counted"] = people.groupby("sub_audience")["revenue"].transform(
+        lambda its: stats.mstats.winsorize(its.to_numpy(), limits=(0, 0.05)).data
+    )
+    for (part, group), result in by_group(found).items():
+        its = people[(people["sub_audience"] == part) & (people["group_name"] == group)]
+        outcome = result.outcome
+        assert outcome.cap == people[people["sub_audience"] == part]["counted"].max()
+        assert outcome.capped == (its["revenue"] > its["counted"]).sum()
+        assert outcome.revenue == pytest.approx(its["revenue"].sum())
+        assert outcome.revenue_per_recipient == pytest.approx(its["counted"].mean())
+        assert outcome.revenue_deviation == pytest.approx(its["counted"].std(ddof=1))
+        control = people[(people["sub_audience"] == part) & people["is_control"]]
+        if result.comparison and result.comparison.revenue:
+            welch = stats.ttest_ind(its["counted"], control["counted"], equal_var=False)
+            assert result.comparison.revenue.p == pytest.approx(welch.pvalue)
+            assert result.comparison.revenue.each_interval == pytest.approx(welch.confidence_interval())
+    [row] = [row for row in result_rows(found) if (row["sub_audience"], row["group"]) == ("Paris", "A")]
+    outcome = by_group(found)["Paris", "A"].outcome
+    assert (row["revenue_cap_percentile"], row["revenue_cap"]) == (95.0, outcome.cap)
+    assert (row["revenue"], row["counted_revenue"]) == (outcome.revenue, outcome.counted_revenue)
+    assert (outcome.revenue or 0) > (outcome.counted_revenue or 0)
+
+
+def test_nothing_is_capped_unless_somebody_says_so(make_warehouse: Any) -> None:
+    town = Town.on(make_warehouse("sqlite"), adults_of(["paris"], 400))
+    project = measured_project(campaign(**PLAN))
+    town.refresh(project)
+    set_orders(town.engine, buying(400))
+    plain, capped = found_in(town, project), found_in(town, project, cap_percentile=Decimal("50"))
+    for (name, result), other in zip(by_group(plain).items(), by_group(capped).values(), strict=True):
+        assert (result.outcome.cap, result.outcome.capped) == (None, None)
+        assert result.outcome.counted_revenue == result.outcome.revenue == other.outcome.revenue
+        assert (other.outcome.counted_revenue or 0) < (other.outcome.revenue or 0), name

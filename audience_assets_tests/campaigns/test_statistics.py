@@ -141,6 +141,15 @@ def test_nobody_and_one_person_have_no_interval_and_break_nothing() -> None:
     assert mean_difference(Sample(3, 0.0, 0.0), Sample(3, 0.0, 0.0)) is None
 
 
+@pytest.mark.parametrize(("treated", "control"), [(0.1, 0.1), (19.99, 19.99), (0.2, 0.1), (1e9 + 0.01, 1e9)])
+def test_values_that_are_all_the_same_vary_by_nothing(treated: float, control: float) -> None:
+    """Sums of floats leave something over, of which a p-value and an interval could be made."""
+    one, other = sample(np.full(3000, treated)), sample(np.full(300, control))
+    assert one.variance == other.variance == 0
+    assert mean_difference(one, other) is None
+    assert mean_lift(one, other) is None
+
+
 def test_a_lift_of_20_percent_is_inside_the_interval_in_95_percent_of_campaigns() -> None:
     """Newcombe and the log ratio for conversion, Welch and the log ratio for revenue per recipient, zeros included."""
     campaigns = 2000
@@ -241,7 +250,7 @@ SHARES = {"control": 10, "socks": 45, "shirts": 45}
 
 
 @pytest.mark.parametrize(
-    ("sizes", "p"), [((100, 900), 1.0), ((120, 880), 0.035), ((10_000, 86_000), 0.00002), ((9, 12), 1e-6)]
+    ("sizes", "p"), [((100, 900), 1.0), ((120, 880), 0.035), ((10_000, 86_000), 0.00002), ((30, 40), 1e-16)]
 )
 def test_a_mismatch_of_group_sizes_is_that_of_the_chi_square_test(sizes: tuple[int, int], p: float) -> None:
     found = sample_ratio(
@@ -263,6 +272,39 @@ def test_a_sound_split_is_flagged_once_in_a_thousand_and_a_broken_one_always() -
         GroupSizes({"control": int(a), "socks": int(b * 0.8), "shirts": int(c)}, SHARES) for a, b, c in sound[:300]
     ]
     assert sum(sample_ratio([each]).broken for each in lossy) == 300
+
+
+def test_few_people_are_no_mismatch_because_one_of_them_is_in_a_small_control() -> None:
+    """The chi-square distribution would flag one in thirty of such campaigns."""
+    newcomers = GroupSizes({"control": 1, "socks": 2}, {"control": 1, "socks": 99})
+    assert sample_ratio([newcomers]).p == pytest.approx(1 - 0.99**3, rel=0.1)
+    earlier = GroupSizes({"control": 100, "socks": 900}, {"control": 10, "socks": 90})
+    assert not sample_ratio([earlier, newcomers]).broken
+    assert sample_ratio([GroupSizes({"control": 9, "socks": 12}, {"control": 10, "socks": 90})]).broken
+
+
+def test_a_sound_split_is_flagged_no_more_often_after_its_percentages_changed() -> None:
+    """p is as likely below 5 % as above 95 %: the degrees of freedom of the versions add up."""
+    chance = np.random.default_rng(6)
+    shares = ([10, 45, 45], [30, 35, 35], [50, 50, 0])
+    drawn = [
+        chance.multinomial(size, np.array(each) / 100, 2000) for size, each in zip((900, 400, 200), shares, strict=True)
+    ]
+    names = list(SHARES)
+    found = [
+        sample_ratio(
+            [
+                GroupSizes(
+                    {name: int(number) for name, number in zip(names, its[at], strict=True) if number},
+                    {name: share for name, share in zip(names, each, strict=True) if share},
+                )
+                for its, each in zip(drawn, shares, strict=True)
+            ]
+        ).p
+        for at in range(2000)
+    ]
+    assert stats.kstest([p for p in found if p is not None], "uniform").pvalue > 0.001
+    assert None not in found
 
 
 def test_whoever_was_split_by_other_percentages_is_compared_with_those() -> None:

@@ -141,6 +141,11 @@ def _same(town: Town, twin: Twin, name: str, run: Any) -> None:
         (row.user, row.sub, row.version, row.group, row.control, row.bucket, row.assigned_at, row.last_seen_at)
         for row in twin.ledger
     }, town
+    held = town.rows(town.state.held_out(name, "integer"))
+    assert {
+        tuple(row[column] for column in ("user_key", "split_version", "held_out_at", "left_at")) for row in held
+    } == {(each.user, each.version, each.held_out_at, each.left_at) for each in twin.held}, town
+    assert {row["holdout"] for row in held} <= {"universal"}
     assert run.size == len(recipients)
     assert (run.included, run.excluded, run.held_out) == tuple(
         twin.left_out[reason] for reason in ("included", "excluded", "held_out")

@@ -45,6 +45,7 @@ class Part:
     assignment: str
     control: str | None
     ranges: BucketMap
+    holdout: str | None
 
     def group(self, bucket: int) -> str:
         return next(each.group for each in self.ranges if each.start <= bucket < each.end)
@@ -52,6 +53,16 @@ class Part:
     @property
     def quotas(self) -> dict[str, int]:
         return dict(sorted(sizes(self.ranges).items(), key=lambda each: each[0] != self.control))
+
+
+@dataclass
+class Held:
+    """Somebody held out, since when, and until when."""
+
+    user: int
+    version: int
+    held_out_at: datetime
+    left_at: datetime | None = None
 
 
 @dataclass
@@ -73,6 +84,7 @@ class Twin:
     ledger: list[Row] = field(default_factory=list)
     recipients: dict[tuple[int, str], Row] = field(default_factory=dict)
     since: dict[tuple[int, str], datetime] = field(default_factory=dict)
+    held: list[Held] = field(default_factory=list)
     versions: list[dict[str, Part]] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     last_run: datetime | None = None
@@ -81,6 +93,7 @@ class Twin:
         matched = self._matched(campaign, people)
         new_version = self._new_version(campaign, matched)
         newest = self.versions[-1]
+        self._hold_out(as_of)
         places = self._places(campaign, matched, people)
         for place in places:
             part = newest[place.sub]
@@ -98,20 +111,34 @@ class Twin:
 
     def _matched(self, campaign: Campaign, people: Mapping[int, Person]) -> list[tuple[int, str]]:
         self.left_out = Counter()
+        self.held_now: set[int] = set()
         found: list[tuple[int, str]] = []
         for user in people:
             if not any(in_segment(name, user, people) for name in campaign.include):
                 continue
-            reason = ""
+            subs, reason = _subs(campaign, user, people), ""
             if any(in_segment(name, user, people) for name in campaign.exclude):
                 reason = "excluded"
-            elif campaign.holdout and u32(f"holdout-{campaign.holdout}", user) % 10_000 < self.holdout:
+            elif subs and campaign.holdout and u32(f"holdout-{campaign.holdout}", user) % 10_000 < self.holdout:
                 reason = "held_out"
+                self.held_now.add(user)
             self.left_out["included"] += 1
             self.left_out[reason] += 1
             if not reason:
-                found += [(user, sub) for sub in _subs(campaign, user, people)]
+                found += [(user, sub) for sub in subs]
         return found
+
+    def _hold_out(self, as_of: datetime) -> None:
+        """Written down once for each draw; who is back is no news."""
+        known = {each.user: each for each in self.held if each.version >= self._drawn_since()}
+        for each in self.held:
+            present = known.get(each.user) is each and each.user in self.held_now
+            each.left_at = None if present else each.left_at or as_of
+        self.held += [Held(user, len(self.versions), as_of) for user in self.held_now - known.keys()]
+
+    def _drawn_since(self) -> int:
+        salts = [{part.salt for part in version.values()} for version in self.versions]
+        return next(n for n in range(len(salts), 0, -1) if n == 1 or salts[n - 2] != salts[-1])
 
     def _places(self, campaign: Campaign, matched: list[tuple[int, str]], people: Mapping[int, Person]) -> list[Place]:
         current = self._current(campaign)
@@ -135,9 +162,7 @@ class Twin:
 
     def _drawn(self) -> list[Row]:
         """Of the ledger, what was given since people were drawn anew."""
-        salts = [{part.salt for part in version.values()} for version in self.versions]
-        since = next(n for n in range(len(salts), 0, -1) if n == 1 or salts[n - 2] != salts[-1])
-        return [row for row in self.ledger if row.version >= since]
+        return [row for row in self.ledger if row.version >= self._drawn_since()]
 
     def _is_there(self, row: Row) -> bool:
         part = self.versions[-1].get(row.sub)
@@ -176,7 +201,7 @@ class Twin:
             keep = was is not None and was.salt == salt
             ranges = rebalanced(was.ranges, shares(groups)) if was and keep else first_map(shares(groups))
             control = next((group.name for group in groups if group.control), None)
-            wanted[sub] = Part(salt, method, split.sticky, campaign.assignment, control, ranges)
+            wanted[sub] = Part(salt, method, split.sticky, campaign.assignment, control, ranges, campaign.holdout)
         if wanted == before:
             self.versions[-1] = wanted  # the order may differ
             return False

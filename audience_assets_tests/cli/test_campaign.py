@@ -168,6 +168,23 @@ def test_status_tells_what_became_of_every_list(campaign: Campaign, run: Run, pr
     assert vendor.account.list_named("Spring_Shirts")
 
 
+def test_insights_and_overlap_of_a_treatment_group(campaign: Campaign, run: Run, project: Path) -> None:
+    del campaign
+    name = "spring.french.socks"
+    told = answer(run("insights", name, "--json"))
+    given = groups(project)["French", "Socks"]
+    assert (told["segment"], told["size"], told["waterfall"]) == (name, len(given), [])
+    assert told["lists"][LISTS[0]]["destination"] == "klaviyo"
+    assert told["reach"] and told["revenue"] and told["trend"][-1]["size"] == len(given)
+    assert name in run("insights", name).stdout
+    pairs = answer(run("overlap", name, "newsletter", "spring.remaining.shirts", "--json"))["pairs"]
+    assert {tuple(pair["segments"]): pair["both"] for pair in pairs}[name, "newsletter"] == len(given)
+    refused = run("insights", "spring.french.control")
+    assert (
+        refused.exit_code == 2 and "no segment or treatment group is called 'spring.french.control'" in refused.stderr
+    )
+
+
 def test_a_draft_is_previewed_and_gives_nobody_a_group(campaign: Campaign, run: Run, project: Path) -> None:
     (project / "campaigns/spring.yaml").write_text(f"{SPRING}state: draft\n")
     assert "Spring (draft)" in campaign("check").stdout
@@ -238,6 +255,8 @@ def test_recipients_that_were_never_computed(campaign: Campaign) -> None:
 
 
 def test_results_are_a_table_a_picture_and_a_file(campaign: Campaign, project: Path, tmp_path: Path) -> None:
+    with (project / "project.yaml").open("a") as file:
+        file.write("holdouts: {universal: {percent: 30}}\n")
     refused = campaign("results", "spring")
     assert refused.exit_code == 1
     assert "campaign spring was never computed" in refused.stderr
@@ -251,12 +270,17 @@ def test_results_are_a_table_a_picture_and_a_file(campaign: Campaign, project: P
             [{"id": 900_000 + key, "key": key, "at": f"{launch} 12:00:00"} for key in keys],
         )
     told = answer(campaign("results", "spring", "--launch", launch, "--out", str(tmp_path / "out"), "--json"))
-    assert {(row["sub_audience"], row["group"]) for row in told["rows"]} == set(groups(project))
-    assert all(row["recipients"] == len(groups(project)[row["sub_audience"], row["group"]]) for row in told["rows"])
+    own, held = ([row for row in told["rows"] if row["comparison"] == what] for what in ("control", "holdout"))
+    assert {(row["sub_audience"], row["group"]) for row in own} == set(groups(project))
+    assert all(row["recipients"] == len(groups(project)[row["sub_audience"], row["group"]]) for row in own)
+    assert [row["group"] for row in held] == ["held out", "reached"]
+    assert held[1]["recipients"] == len(set().union(*groups(project).values())) and held[0]["recipients"] > 0
     assert Path(told["file"]).name == f"Spring_results_{launch}_7d.csv"
     with Path(told["file"]).open(newline="", encoding="utf-8") as file:
         assert [row["group"] for row in csv.DictReader(file)] == [row["group"] for row in told["rows"]]
-    shown = campaign("results", "spring", "--launch", launch).stdout
+    shown = campaign("results", "spring", "--launch", launch, "--cap", "99.9").stdout
+    assert "everybody, and the holdout universal" in shown and "over held out" in shown
+    assert "French: revenue counts up to" in shown
     assert "Socks   conversion" in shown or "Socks  conversion" in shown
     assert "●" in shown and "├" in shown
     assert "warning: the window of 7 days is not over yet" in shown

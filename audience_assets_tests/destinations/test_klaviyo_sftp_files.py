@@ -25,6 +25,8 @@ from audience_assets_tests.destinations.klaviyo_sftp_world import (
 
 __all__ = ["sftp"]
 
+ANN, BOB, CID = "ann@example.com", "bob@example.com", "cid@example.com"
+PHONE, OTHER_PHONE = "+12025550123", "+12025550188"
 AWKWARD = ['=LINK("x","y")', "+1-2", "-3", "@me", 'say "hi"', "a,b", "two\r\nlines", "tab\there", "Žofie 🌱", " x "]
 
 
@@ -33,7 +35,7 @@ def test_a_file_is_as_klaviyo_wants_it(sftp: SftpWorld) -> None:
     target = service.ensure_list(LIST_NAME)
     members = [person("Ann@Example.com", "+447400123451", "C-1", "gold"), person(None, None, "C-2")]
     report = delivered(service, service.add(target, members))
-    assert (report.calls, report.outcomes) == (1, [])
+    assert (report.calls, report.outcomes) == (3, []), "the file, and a look at whose the number and the id are"
     [name] = sftp.names()
     assert re.fullmatch(r"spring_readers-20260715T\d{6}-[0-9a-f]{8}-001\.csv", name)
     assert (
@@ -66,6 +68,44 @@ def test_nobody_s_consent_changes(sftp: SftpWorld) -> None:
     delivered(service, service.add(target, people(3)))
     assert len(sftp.emails(target.id)) == 3
     assert len(sftp.account.audit) == before
+
+
+def test_somebody_elses_number_never_gives_their_profile_another_address(sftp: SftpWorld) -> None:
+    """Klaviyo would find Bob's profile by it: Ann would get mail on Bob's consent."""
+    sftp.account.add_profiles(
+        [{"email": BOB, "phone_number": PHONE, "external_id": "B-1", "consents": {"email": "SUBSCRIBED"}}]
+    )
+    service = sftp.service()
+    members = [person(ANN, PHONE, "A-1"), person(CID, OTHER_PHONE, "B-1"), person("Bob@example.com", PHONE, "B-1")]
+    report = delivered(service, service.add(service.ensure_list(LIST_NAME), members))
+    told = {each.identifier: [(issue.channel, issue.reason) for issue in each.issues] for each in report.outcomes}
+    assert told == {ANN: [("phone", "identifier_conflict")], CID: [("external_id", "identifier_conflict")]}
+    assert {each.status for each in report.outcomes} == {Status.ACCEPTED}
+    assert sum(result.failed for result in sftp.results()) == 0
+    consents = {email: sftp.account.consent(email, "email") for email in (ANN, BOB, CID)}
+    assert {email: found.status for email, found in consents.items() if found} == {
+        ANN: "NEVER_SUBSCRIBED",
+        BOB: "SUBSCRIBED",
+        CID: "NEVER_SUBSCRIBED",
+    }
+
+
+def test_a_number_of_two_rows_goes_with_the_first(sftp: SftpWorld) -> None:
+    service = sftp.service()
+    target = service.ensure_list(LIST_NAME)
+    reports = [service.add(target, [person(each, PHONE)]) for each in (ANN, BOB)]
+    service.flush()
+    assert reports[0].outcomes == []
+    [outcome] = reports[1].outcomes
+    assert [(issue.channel, issue.reason) for issue in outcome.issues] == [("phone", "duplicate_phone")]
+    assert sftp.emails(target.id) == {ANN, BOB}
+
+
+def test_who_is_sure_needs_no_look(sftp: SftpWorld) -> None:
+    service = sftp.service(unchecked_identifiers=True)
+    report = delivered(service, service.add(service.ensure_list(LIST_NAME), [person(ANN, PHONE)]))
+    assert (report.calls, report.outcomes) == (1, [])
+    assert sftp.calls("get_profiles") == 0
 
 
 @pytest.mark.parametrize("value", AWKWARD)

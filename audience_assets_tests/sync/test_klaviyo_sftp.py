@@ -29,6 +29,7 @@ from audience_assets_tests.sync.sftp_shop import (
 
 __all__ = ["make_sftp_shop"]
 
+BY_EMAIL = SFTP_IMPORT.replace(", phone: phone", "")
 # The process is killed by the vendor's side, at none of its statements.
 NEVER = -1
 
@@ -49,7 +50,7 @@ def test_a_list_follows_its_audience(shop: SftpShop) -> None:
     shop.vips(range(1, 21))
     plan = shop.plan()
     assert (plan.counts.add, plan.list_name, plan.list_exists) == (20, "VIPs", False)
-    assert {call.endpoint.name: call.calls for call in plan.estimate} == {"put_file": 1}
+    assert {call.endpoint.name: call.calls for call in plan.estimate} == {"put_file": 1, "get_profiles": 1}
     assert shop.calls_by("SFTP") == 0, "a plan writes nothing"
     first = shop.sync()
     assert (first.added, first.state, first.members_after) == (20, "delivered", 20)
@@ -78,7 +79,7 @@ def test_a_list_follows_its_audience(shop: SftpShop) -> None:
 
 
 def test_without_an_api_key_the_list_keeps_who_leaves_and_the_report_says_so(make_sftp_shop: MakeSftpShop) -> None:
-    shop = make_sftp_shop(activation=f"{SFTP_IMPORT}options: {{list_id: LISTID}}\n", account_settings="")
+    shop = make_sftp_shop(activation=f"{BY_EMAIL}options: {{list_id: LISTID}}\n", account_settings="")
     made = shop.account.create_list("Made by hand")
     file = shop.root / "activations/vips.yaml"
     file.write_text(file.read_text().replace("LISTID", made.id))
@@ -101,7 +102,7 @@ def test_without_an_api_key_the_list_keeps_who_leaves_and_the_report_says_so(mak
 
 
 def test_profiles_alone_are_put_into_no_list(make_sftp_shop: MakeSftpShop) -> None:
-    shop = make_sftp_shop(activation=f"{SFTP_IMPORT}options: {{add_to_list: false}}\n", account_settings="")
+    shop = make_sftp_shop(activation=f"{BY_EMAIL}options: {{add_to_list: false}}\n", account_settings="")
     shop.people(10)
     shop.vips(range(1, 11))
     assert shop.sync().added == 10
@@ -117,11 +118,23 @@ def test_profiles_alone_are_put_into_no_list(make_sftp_shop: MakeSftpShop) -> No
     ("options", "said"), [("{}", "list_id"), ("{list_id: AbCdEf, leavers: remove}", "needs an api_key")]
 )
 def test_what_takes_an_api_key_is_said(make_sftp_shop: MakeSftpShop, options: str, said: str) -> None:
-    shop = make_sftp_shop(activation=f"{SFTP_IMPORT}options: {options}\n", account_settings="")
+    shop = make_sftp_shop(activation=f"{BY_EMAIL}options: {options}\n", account_settings="")
     shop.people(3)
     shop.vips([1])
     with pytest.raises(Misconfigured, match=said):
         shop.sync()
+
+
+def test_numbers_that_nobody_can_look_up_are_a_mistake(make_sftp_shop: MakeSftpShop) -> None:
+    options = "options: {add_to_list: false, unchecked_identifiers: true}\n"
+    shop = make_sftp_shop(activation=f"{SFTP_IMPORT}{options}", account_settings="")
+    shop.people(3)
+    shop.vips([1, 2, 3])
+    assert shop.sync().added == 3
+    file = shop.root / "activations/vips.yaml"
+    file.write_text(file.read_text().replace(", unchecked_identifiers: true", ""))
+    with pytest.raises(ProjectError, match=r"somebody else's .*unchecked_identifiers"):
+        load_project(shop.root)
 
 
 def test_a_line_that_breaks_leaves_the_rest_to_the_next_sync(shop: SftpShop) -> None:

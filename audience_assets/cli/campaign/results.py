@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 import click
@@ -22,14 +23,15 @@ from audience_assets.cli.words import amount, count, moment, percent, table
 from audience_assets.project.campaigns import LONGEST_WINDOW
 from audience_assets.project.days import FIRST
 
+OVER = "over control"
 NUMBERS = (
     "recipients",
     "purchasers",
     "conversion",
-    "over control",
+    OVER,
     "p",
     "a recipient",
-    "over control ",
+    f"{OVER} ",
     "p ",
     "in all",
 )
@@ -45,12 +47,19 @@ NUMBERS = (
         help="Count for so many days instead of the declared window.",
     ),
     click.option(
+        "--cap",
+        type=click.FloatRange(50, 100, max_open=True),
+        help="Count one person's revenue up to this percentile only, e.g. 99.9, instead of what is declared.",
+    ),
+    click.option(
         "--out",
         type=click.Path(file_okay=False, path_type=Path),
         help="Write every number to a CSV file, named after the campaign, into this folder.",
     ),
 )
-def command(session: Session, campaign: str, launch: datetime | None, days: int | None, out: Path | None) -> None:
+def command(
+    session: Session, campaign: str, launch: datetime | None, days: int | None, cap: float | None, out: Path | None
+) -> None:
     """Show what the treatments of CAMPAIGN changed over their control, with intervals of 95 %.
 
     Everybody counts in the group they were first given, whether anything was delivered to them or not.
@@ -63,7 +72,14 @@ def command(session: Session, campaign: str, launch: datetime | None, days: int 
         with session.err.status(f"measuring {campaign}"):
             day = launch.date() if launch else None
             found = campaign_results(
-                runtime.engine, runtime.state, project, campaign, session.now, launch=day, window_days=days
+                runtime.engine,
+                runtime.state,
+                project,
+                campaign,
+                session.now,
+                launch=day,
+                window_days=days,
+                cap_percentile=None if cap is None else Decimal(str(cap)),
             )
         file = write_results(found, project.campaigns[campaign], out) if out is not None else None
     if session.as_json:
@@ -79,16 +95,29 @@ def _shown(found: CampaignResults) -> Iterator[str | Text | Table]:
     until = "" if found.complete else " (so far)"
     yield f"{found.title}: {moment(found.since)} to {moment(found.until)}{until}"
     for part in found.parts:
-        yield _table(part)
+        yield _table(part, part.name, "over control")
+    if found.holdout:
+        yield _table(found.holdout, f"everybody, and the {found.holdout.name}", "over held out")
+    yield from _capped(found)
     picture = lift_picture(found)
     if picture:
-        yield "lift over control, with intervals of 95 %"
+        yield "lift, with intervals of 95 %"
         yield picture
     for warning in found.warnings:
         yield Text.assemble(("warning: ", "yellow"), warning)
 
 
-def _table(part: PartResult) -> Table:
+def _capped(found: CampaignResults) -> Iterator[str]:
+    for part in found.tables if found.cap_percentile else []:
+        outcomes = [group.outcome for group in part.groups]
+        cap, people = (
+            max((each.cap or 0.0 for each in outcomes), default=0.0),
+            sum(each.capped or 0 for each in outcomes),
+        )
+        yield f"{part.name}: revenue counts up to {amount(cap)} a recipient, which {people:,} spent more than"
+
+
+def _table(part: PartResult, title: str, over: str) -> Table:
     rows = [
         (
             group.outcome.group,
@@ -102,7 +131,8 @@ def _table(part: PartResult) -> Table:
         )
         for group in part.groups
     ]
-    return table(part.name, ("group", *NUMBERS), rows, numbers=",".join(NUMBERS))
+    numbers = [name.replace(OVER, over) for name in NUMBERS]
+    return table(title, ("group", *numbers), rows, numbers=",".join(numbers))
 
 
 def _over_control(gain: Gain | None) -> tuple[str, str]:

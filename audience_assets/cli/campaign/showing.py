@@ -39,8 +39,8 @@ def funnel(run: CampaignRun) -> str:
     """From the included to the recipients."""
     lost = (
         (run.excluded, "excluded"),
-        (run.held_out, "held out"),
         (run.outranked, "in a campaign before this one"),
+        (run.held_out, "held out"),
         (run.withheld, "control in another sub-audience"),
     )
     words = "".join(f", {number:,} {why}" for number, why in lost if number)

@@ -46,7 +46,7 @@ from audience_assets.destinations.klaviyo.lists import Lists
 from audience_assets.destinations.klaviyo.removing import Removing
 from audience_assets.destinations.klaviyo.routes import API, AUTO, SFTP, routes
 from audience_assets.destinations.klaviyo.settings import AudienceListOptions, KlaviyoSettings
-from audience_assets.destinations.klaviyo.sftp_delivery import PUT_FILE, SftpDelivery, patience_of
+from audience_assets.destinations.klaviyo.sftp_delivery import SftpDelivery, patience_of
 from audience_assets.destinations.klaviyo.sftp_settings import header_faults
 from audience_assets.destinations.klaviyo.turns import Turns
 from audience_assets.destinations.limits import floor_seconds
@@ -77,7 +77,7 @@ class AudienceList:
         )
         self._files: SftpDelivery | None = None
         if self._options.route == SFTP or (self._options.route == AUTO and self._settings.has_sftp):
-            self._files = SftpDelivery(self._settings, connection)
+            self._files = SftpDelivery(self._settings, connection, self._client)
         self._by_file = False
         self._turns = Turns()
         self._slots = threading.Semaphore(self._settings.imports_in_flight)
@@ -145,8 +145,7 @@ class AudienceList:
         """
         if self._files is None or not self._by_file:
             return self._calls(adds, updates, removes)
-        files = self._files.files(adds + updates)
-        return [*([CallEstimate(PUT_FILE, files)] if files else []), *self._calls(0, 0, removes)]
+        return [*self._files.calls(adds + updates), *self._calls(0, 0, removes)]
 
     def _calls(self, adds: int, updates: int, removes: int) -> list[CallEstimate]:
         imports = self._imports(adds) + self._imports(updates)

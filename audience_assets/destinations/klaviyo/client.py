@@ -132,6 +132,15 @@ class KlaviyoClient:
                 found[str((resource.get("attributes") or {}).get("external_id"))] = str(resource["id"])
         return found
 
+    def identities(self, field: str, values: Sequence[str]) -> Iterator[dict[str, str]]:
+        """What identifies the profiles whose `field` is one of `values`: email, phone_number, external_id."""
+        names = ("email", "phone_number", "external_id")
+        for part in _any_filters(field, values):
+            path = f"/api/profiles?filter={part}&page[size]={CAPS.lookup}&fields[profile]={','.join(names)}"
+            for resource in self._pages(GET_PROFILES, path):
+                found = record(resource["attributes"])
+                yield {name: str(found[name]) for name in names if found.get(name)}
+
     def members(self, list_id: str) -> Iterator[dict[str, Any]]:
         """Everybody in the list, in the order of joining. ListMissing."""
         query = f"page[size]={CAPS.members_page}&fields[profile]=email,phone_number&sort=joined_group_at"

@@ -109,6 +109,11 @@ class SftpImportOptions(BaseModel):
         default="double_opt_in",
         description="for a list we create; nobody is asked to opt in by this service. An existing list keeps its own",
     )
+    unchecked_identifiers: bool = Field(
+        default=False,
+        description="write phone numbers and external ids beside addresses without a look at whose they are. One that "
+        "somebody else's profile has gives that profile, and its consent, the new address",
+    )
 
 
 class AudienceListOptions(BaseModel):

@@ -7,11 +7,15 @@ from contextlib import AbstractContextManager
 from functools import cached_property
 from math import ceil
 
-from audience_assets.destinations.base import Connection, Endpoint, Member, Misconfigured, Report
+from audience_assets.destinations.base import CallEstimate, Connection, Endpoint, Member, Misconfigured, Report
 from audience_assets.destinations.http import Patience
+from audience_assets.destinations.klaviyo.client import KlaviyoClient
+from audience_assets.destinations.klaviyo.endpoints import CAPS, GET_PROFILES
 from audience_assets.destinations.klaviyo.settings import KlaviyoSettings
+from audience_assets.destinations.klaviyo.sftp_owners import Owners
 from audience_assets.destinations.klaviyo.sftp_parts import Parts, Put
 from audience_assets.destinations.klaviyo.sftp_rows import IDENTIFIERS, Rows
+from audience_assets.destinations.limits import floor_seconds
 
 # How many files Klaviyo takes in which time is not documented; ours are few.
 PUT_FILE = Endpoint("put_file", ())
@@ -22,7 +26,7 @@ CELL_BYTES = 25
 class SftpDelivery:
     """The files of one sync, for one activation's mapping."""
 
-    def __init__(self, settings: KlaviyoSettings, connection: Connection) -> None:
+    def __init__(self, settings: KlaviyoSettings, connection: Connection, client: KlaviyoClient | None) -> None:
         if not settings.has_sftp:
             raise Misconfigured(
                 "Files need sftp_username, and sftp_private_key or sftp_private_key_file, in the destination."
@@ -30,11 +34,14 @@ class SftpDelivery:
         self._settings = settings
         self._connection = connection
         mapped = connection.mapped
+        self._looks_up = client is not None
+        self._owners = Owners(client)
         self._rows = Rows(
             settings,
             [kind for kind in IDENTIFIERS if kind in mapped.identifiers],
             list(mapped.attributes),
             connection.default_region,
+            self._owners,
         )
 
     @cached_property
@@ -47,11 +54,13 @@ class SftpDelivery:
 
     def deliver(self, list_id: str | None, members: Sequence[Member]) -> Report:
         """A row makes or changes a profile, whoever it is of, and puts it into the list."""
+        before = self._owners.calls
         lines, outcomes = self._rows.encoded(members, list_id)
+        looked_up = self._owners.calls - before
         if not lines:
-            return Report(outcomes)
+            return Report(outcomes, looked_up)
         delivery, calls = self._parts.gather(self._rows.header(list_id), lines)
-        return Report(outcomes, calls=calls, delivery=delivery)
+        return Report(outcomes, calls=looked_up + calls, delivery=delivery)
 
     def removing(self) -> AbstractContextManager[None]:
         """While somebody is taken off the list no file is put in place."""
@@ -72,9 +81,18 @@ class SftpDelivery:
         """About how many files they take."""
         return ceil(self.bytes_of(rows) / self._settings.sftp_part_bytes)
 
+    def calls(self, rows: int) -> list[CallEstimate]:
+        """About the files, and the looks at whose further identifiers are."""
+        counts = {PUT_FILE: self.files(rows), GET_PROFILES: self._lookups(rows)}
+        return [CallEstimate(endpoint, count) for endpoint, count in counts.items() if count]
+
+    def _lookups(self, rows: int) -> int:
+        further = len(self._connection.mapped.identifiers) - 1
+        return max(further, 0) * ceil(rows / CAPS.lookup) if self._looks_up else 0
+
     def seconds(self, rows: int) -> float:
         """About how long they take to be sent. What Klaviyo does with them afterwards takes its own time."""
-        return self.bytes_of(rows) / self._settings.sftp_bytes_per_second
+        return max(self.bytes_of(rows) / self._settings.sftp_bytes_per_second, floor_seconds(self.calls(rows)))
 
 
 def patience_of(settings: KlaviyoSettings) -> Patience:

@@ -29,7 +29,7 @@ from audience_assets.destinations.klaviyo import attributes
 from audience_assets.destinations.klaviyo.client import KlaviyoClient
 from audience_assets.destinations.klaviyo.lists import Lists
 from audience_assets.destinations.klaviyo.settings import KlaviyoSettings, SftpImportOptions
-from audience_assets.destinations.klaviyo.sftp_delivery import PUT_FILE, SftpDelivery, patience_of
+from audience_assets.destinations.klaviyo.sftp_delivery import SftpDelivery, patience_of
 from audience_assets.destinations.klaviyo.sftp_lists import ApiList, GivenList, NoList, Target
 from audience_assets.destinations.klaviyo.sftp_rows import IDENTIFIERS
 from audience_assets.destinations.klaviyo.sftp_settings import header_faults
@@ -42,8 +42,10 @@ class SftpImport:
 
     def __init__(self, connection: Connection) -> None:
         self._settings = typed(connection.settings, KlaviyoSettings)
-        self._files = SftpDelivery(self._settings, connection)
-        self._target = _target(self._settings, typed(connection.options, SftpImportOptions), connection)
+        options = typed(connection.options, SftpImportOptions)
+        client = KlaviyoClient(self._settings, connection.limiter) if self._settings.api_key is not None else None
+        self._files = SftpDelivery(self._settings, connection, None if options.unchecked_identifiers else client)
+        self._target = _target(client, options, connection)
 
     def check(self, list_name: str | None = None) -> Iterator[Finding]:
         """Connection, host key, private key, folder; see `destinations.klaviyo.sftp_doctor`."""
@@ -81,15 +83,13 @@ class SftpImport:
         return self._target.members(target)
 
     def estimate(self, *, adds: int, updates: int, removes: int) -> list[CallEstimate]:
-        files = self._files.files(adds + updates)
-        return [*([CallEstimate(PUT_FILE, files)] if files else []), *self._target.estimate(removes)]
+        return [*self._files.calls(adds + updates), *self._target.estimate(removes)]
 
 
-def _target(settings: KlaviyoSettings, options: SftpImportOptions, connection: Connection) -> Target:
+def _target(client: KlaviyoClient | None, options: SftpImportOptions, connection: Connection) -> Target:
     if not options.add_to_list:
         return NoList(connection.list_name)
-    if settings.api_key is not None:
-        client = KlaviyoClient(settings, connection.limiter)
+    if client is not None:
         keeps = options.leavers == "keep"
         return ApiList(client, Lists(client, options.opt_in_process), options.list_id, keeps, connection.default_region)
     if options.list_id is None:
@@ -99,13 +99,20 @@ def _target(settings: KlaviyoSettings, options: SftpImportOptions, connection: C
     return GivenList(options.list_id, connection.list_name)
 
 
-def _mapping_faults(settings: BaseModel | None, _: BaseModel, mapped: Mapped) -> Iterable[MappingFault]:
+def _mapping_faults(settings: BaseModel | None, options: BaseModel, mapped: Mapped) -> Iterable[MappingFault]:
     if not mapped.identifiers:
         yield MappingFault(("identifiers",), "Klaviyo needs one of email, phone, external_id in every row")
     named = list(attributes.mapping_faults(mapped))
     yield from named
-    if settings is not None and not named:
-        yield from header_faults(typed(settings, KlaviyoSettings), mapped)
+    if settings is None or named:
+        return
+    account = typed(settings, KlaviyoSettings)
+    yield from header_faults(account, mapped)
+    unchecked = typed(options, SftpImportOptions).unchecked_identifiers
+    if account.api_key is None and len(mapped.identifiers) > 1 and not unchecked:
+        message = "without an api_key nobody can tell whether a phone number or external id is somebody else's"
+        hint = "map one identifier, or set the option unchecked_identifiers: true if they are surely nobody else's"
+        yield MappingFault(("identifiers",), message, hint)
 
 
 SFTP_IMPORT = ServiceSpec(

@@ -20,6 +20,7 @@ import orjson
 from audience_assets.destinations.base import Issue, Member, Outcome, Status
 from audience_assets.destinations.identifiers import Refused, normal_email, normal_phone
 from audience_assets.destinations.klaviyo.attributes import Unfit
+from audience_assets.destinations.klaviyo.sftp_owners import Owners
 from audience_assets.destinations.klaviyo.sftp_settings import SftpSettings
 from audience_assets.destinations.values import in_utc
 
@@ -37,6 +38,7 @@ class Rows:
     identifiers: Sequence[str]
     attributes: Sequence[str]
     default_region: str | None
+    owners: Owners
 
     def header(self, list_id: str | None) -> bytes:
         names = [*self.identifiers, *([LIST] if list_id is not None else []), *self.attributes]
@@ -46,8 +48,12 @@ class Rows:
         """A line for each member who has an identifier, and what is to be told of members who lack some."""
         lines: list[bytes] = []
         outcomes: list[Outcome] = []
-        for member in members:
-            usable, issues = self._usable(member)
+        read = [(member, *self._usable(member)) for member in members]
+        faults = self.owners.faults([usable for _, usable, _ in read])
+        for (member, usable, issues), left_out in zip(read, faults, strict=True):
+            for kind, reason in left_out.items():
+                del usable[kind]
+                issues.append(Issue(reason, "somebody else has it: it would find their profile", channel=kind))
             if usable:
                 cells = [usable.get(kind, "") for kind in self.identifiers]
                 cells += [list_id] if list_id is not None else []
