@@ -148,9 +148,11 @@ class EvidenceSource:
             "unclear_at": status == UNCLEAR,
         }
         undated = (status == OPTED_OUT) & at.is_(None)
+        # An expression without a type is what SQLite makes no index of, and then it compares everybody with everybody.
+        address = sa.cast(every.c.address, sa.String)
         return (
             sa.select(
-                every.c.address,
+                address.label("address"),
                 *(sa.func.max(sa.case((kind, at))).label(name) for name, kind in kinds.items()),
                 sa.func.max(sa.case((undated, 1), else_=0)).label("undated"),
             )
