@@ -141,6 +141,9 @@ def test_a_delivered_campaign_holds_its_groups_and_no_control(
         ("Spring", "control", "True"),
         ("Spring", "control", "1"),
     }
+    assert {row["destinations"] for row in rows} == {""}
+    treated = list(csv.DictReader(files["Spring_French_Socks"].read_text().splitlines()))
+    assert {(row["destinations"], row["split_version"]) for row in treated} == {("klaviyo", "1")}
 
 
 def test_status_tells_what_became_of_every_list(campaign: Campaign, run: Run, project: Path, vendor: Vendor) -> None:
