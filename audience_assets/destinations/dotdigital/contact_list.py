@@ -33,6 +33,7 @@ from audience_assets.destinations.dotdigital.lists import Lists, name_fault
 from audience_assets.destinations.dotdigital.optouts import OptOuts, membership
 from audience_assets.destinations.dotdigital.settings import ContactListOptions, DotdigitalSettings
 from audience_assets.destinations.dotdigital.standing import Standing
+from audience_assets.destinations.turns import Turns
 
 BATCH_SIZES = {Operation.ADD: 5000, Operation.UPDATE: 5000, Operation.REMOVE: REMOVAL_SIZE}
 # Polls of one job in an estimate; they are not limited.
@@ -50,6 +51,7 @@ class ContactList:
         self._lists = Lists(self._client, self._options.visibility)
         self._slots = threading.Semaphore(self._settings.imports_in_flight)
         self._leavers = Leavers()
+        self._turns = Turns()
         self._opt_outs: dict[str, OptOuts] = {}
         self._standing = Standing(self._client, self._options.identifier)
 
@@ -91,7 +93,7 @@ class ContactList:
         imports = sum(ceil(count / self._settings.batch_size) for count in (adds, updates))
         moves = updates if self._options.identifier == "phone" else 0
         removals = ceil(removes / REMOVAL_SIZE) + ceil(moves / REMOVAL_SIZE)
-        reading = imports + ceil((adds + updates) / CONTACTS_PAGE) if self._options.tell_unreachable else 0
+        reading = self._reading(imports, adds + updates) if self._options.tell_unreachable else 0
         counts = {
             calls.ACCOUNT_INFO: int(self._settings.find_region and bool(imports or removals)),
             calls.SERVER_TIME: int(bool(reading)),
@@ -106,6 +108,14 @@ class ContactList:
         }
         return [CallEstimate(self._client.pace.endpoint(call), count) for call, count in counts.items() if count]
 
+    def _reading(self, imports: int, people: int) -> int:
+        """Pages of people whom imports changed.
+
+        Those of the second at which a reading ended are read again by the next one, and its last page may be empty.
+        Imports at work at the same time share a reading.
+        """
+        return ceil(people / CONTACTS_PAGE) + imports + ceil(imports / self._settings.imports_in_flight)
+
     def _entering(self, target: ListRef) -> Entering:
         return Entering(
             self._client,
@@ -116,6 +126,7 @@ class ContactList:
             self._opt_outs_of(target),
             self._standing if self._options.tell_unreachable else None,
             self._leavers,
+            self._turns,
             self._slots,
         )
 
@@ -128,6 +139,7 @@ class ContactList:
             target,
             self._opt_outs_of(target),
             self._leavers,
+            self._turns,
         )
 
     def _opt_outs_of(self, target: ListRef) -> OptOuts:
