@@ -141,7 +141,19 @@ class _Run:
     # -- steps --------------------------------------------------------------------------------------------------------
 
     def _plan(self, lease: Lease, service: ListService, *, recount: bool = False) -> Plan:
+        """What there is to send. A plan that can't be made closes the sync: nothing was sent."""
         self._tell("planning", 0, 0, 0.0)
+        try:
+            return self._make_plan(lease, service, recount=recount)
+        except LeaseLost:
+            raise
+        except BaseException as error:
+            with self.runtime.engine.begin() as connection:
+                lease.assert_held(connection)
+                self._finish(connection, FAILED, _told(error))
+            raise
+
+    def _make_plan(self, lease: Lease, service: ListService, *, recount: bool) -> Plan:
         state, activation, known = self.runtime.state, self.planner.activation, self._known_list()
         with self.runtime.engine.begin() as connection:
             lease.assert_held(connection)

@@ -313,6 +313,21 @@ def test_a_list_deleted_at_the_vendor_is_said_and_can_be_recreated(build: MakeWo
     assert held(world) == emails(1, 2, 3)
 
 
+def test_a_plan_that_can_not_be_made_ends_the_sync(build: MakeWorld) -> None:
+    world = build()
+    world.set_people(people(1, 2), (1, 2))
+    world.sync()
+    with world.runtime.engine.begin() as connection:
+        connection.execute(sa.text(f"ALTER TABLE {world.users.name} RENAME TO loading"))
+    with pytest.raises(sa.exc.DBAPIError):
+        world.sync()
+    last = latest_syncs(world.runtime)["vips"]
+    assert (last["state"], last["ended_at"] is None, bool(last["error"])) == ("failed", False, True)
+    with world.runtime.engine.begin() as connection:
+        connection.execute(sa.text(f"ALTER TABLE loading RENAME TO {world.users.name}"))
+    assert (world.sync().state, held(world)) == ("unchanged", emails(1, 2))
+
+
 def test_a_new_mapped_field_updates_everybody_once(build: MakeWorld) -> None:
     world = build()
     world.set_people(people(1, 2), (1, 2))
