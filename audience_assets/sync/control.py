@@ -97,29 +97,41 @@ def _bar_numbers(
     connection: Connection, desired: Desired, held: Desired, column: str, place: int, barred: sa.Table
 ) -> None:
     """Numbers that end alike, few, are compared in Python, which knows the spellings of every country."""
-    ours, theirs = (_numbers(each, column).subquery(name) for each, name in ((desired, "ours"), (held, "theirs")))
-    pairs = sa.select(
-        ours.c.address.label("own"),
-        ours.c.region.label("own_region"),
-        theirs.c.address.label("other"),
-        theirs.c.region.label("other_region"),
-    ).distinct()
+    alike = temporary_table(
+        "alike",
+        sa.Column("user_key", desired.members.c.user_key.type, nullable=False),
+        *(sa.Column(name, sa.String) for name in ("own", "own_region", "other", "other_region")),
+    )
+    alike.create(connection, checkfirst=False)
+    found = _ending_alike(_numbers(desired, column, "cte_ours"), _numbers(held, column, "cte_theirs"))
+    connection.execute(sa.insert(alike).from_select([each.name for each in alike.columns], found))
+    c, shared = alike.c, set[Number]()
+    pairs = sa.select(c.own, c.own_region, c.other, c.other_region).distinct()
+    for rows in connection.execute(pairs).partitions(PART):
+        shared.update((row.own, row.own_region) for row in rows if _same_number(row, desired.default_region))
+    _bar_those(connection, alike, sorted(shared, key=repr), place, barred)
+    alike.drop(connection)
+
+
+def _ending_alike(ours: sa.CTE, theirs: sa.CTE) -> sa.Select[Any]:
     # Of two whole numbers of one length, each is the number it is written as.
     whole = sa.and_(*(sa.func.substr(each.c.address, 1, 1) == "+" for each in (ours, theirs)))
     apart = sa.and_(whole, sa.func.length(ours.c.address) == sa.func.length(theirs.c.address))
     maybe = sa.or_(ours.c.address == theirs.c.address, sa.not_(apart))
-    pairs = pairs.join_from(ours, theirs, ours.c.ending == theirs.c.ending).where(maybe)
-    shared: set[Number] = set()
-    for rows in connection.execute(pairs).partitions(PART):
-        shared.update((row.own, row.own_region) for row in rows if _same_number(row, desired.default_region))
-    _bar_those(connection, ours, sorted(shared, key=repr), place, barred)
+    columns = (ours.c.user_key, ours.c.address, ours.c.region, theirs.c.address, theirs.c.region)
+    pairs = sa.select(*(column.label(f"c{at}") for at, column in enumerate(columns)))
+    return pairs.join_from(ours, theirs, tail(ours.c.address) == tail(theirs.c.address)).where(
+        maybe, *(sa.func.length(each.c.address) >= TAIL for each in (ours, theirs))
+    )
 
 
-def _numbers(desired: Desired, column: str) -> sa.Select[Any]:
+def _numbers(desired: Desired, column: str, name: str) -> sa.CTE:
+    """Made once: what is asked of a number would otherwise be worked out anew wherever it is named."""
     region = sa.cast(desired.values[desired.region] if desired.region else sa.null(), sa.String).label("region")
-    address = normalise(PHONE, desired.values[column])
-    found = _addresses(desired, PHONE, column, region, tail(address).label("ending"))
-    return found.where(sa.func.length(address) >= TAIL)
+    numbers = _addresses(desired, PHONE, column, region).cte(name)
+    for dialect in ("sqlite", "postgresql"):
+        numbers = numbers.prefix_with("MATERIALIZED", dialect=dialect)
+    return numbers
 
 
 def _same_number(row: Any, default_region: str | None) -> bool:
@@ -127,12 +139,11 @@ def _same_number(row: Any, default_region: str | None) -> bool:
     return isinstance(own, str) and own == normal_phone(row.other, row.other_region or default_region)
 
 
-def _bar_those(
-    connection: Connection, ours: sa.Subquery, shared: Sequence[Number], place: int, barred: sa.Table
-) -> None:
-    numbers = json_rows("numbers", {"address": sa.String(), "region": sa.String()})
-    same = sa.and_(numbers.c.address == ours.c.address, numbers.c.region.is_not_distinct_from(ours.c.region))
-    found = sa.select(ours.c.user_key, sa.literal(place, sa.Integer()).label("place")).join_from(ours, numbers, same)
-    statement = sa.insert(barred).from_select(["user_key", "place"], found)
+def _bar_those(connection: Connection, alike: sa.Table, shared: Sequence[Number], place: int, barred: sa.Table) -> None:
+    numbers = json_rows("numbers", {"own": sa.String(), "own_region": sa.String()})
+    same_region = numbers.c.own_region.is_not_distinct_from(alike.c.own_region)
+    same = sa.and_(numbers.c.own == alike.c.own, same_region)
+    found = sa.select(alike.c.user_key, sa.literal(place, sa.Integer()).label("place")).join_from(alike, numbers, same)
+    statement = sa.insert(barred).from_select(["user_key", "place"], found.distinct())
     for start in range(0, len(shared), PART):
         connection.execute(statement, {"numbers": encode_rows(shared[start : start + PART])})
