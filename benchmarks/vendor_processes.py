@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 
 from audience_assets.destinations.base import Connection, Endpoint, Limiter
-from audience_assets.destinations.limits import SlidingLimiter
+from audience_assets.destinations.limits import SlidingLimiter, SlotLog
 from audience_assets.runtime import Runtime
 from audience_assets.sync import SyncReport, run_sync
 from audience_assets.warehouse.slots import SqliteSlotLog
@@ -20,7 +20,7 @@ from audience_assets_tests.vendors import shop
 from audience_assets_tests.vendors.every import SERVICES
 from audience_assets_tests.vendors.limits import limited_by
 from benchmarks.meter import Cost, measured
-from benchmarks.skipping import CountingSandbox, Shared, SharedClock, SkippingClock, WatchedLog
+from benchmarks.skipping import TWIN, CountingSandbox, RealTime, Shared, SharedClock, SkippingClock, WatchedLog
 
 ACTIVATION = "readers"
 Variant = Mapping[str, Mapping[str, str]]
@@ -38,6 +38,8 @@ class Task:
     variant: Variant
     members: int
     limits: bool
+    # On the machine's clock, which skips nothing.
+    real: bool
     folder: Path
 
     @property
@@ -57,7 +59,8 @@ class Task:
 def serve(task: Task, shared: Shared, pipe: Pipe) -> None:
     """Write the project, say its secrets, then answer "calls" and "listed" until told to end."""
     service = SERVICES[task.service]
-    with CountingSandbox([service.twin(rate_limits=task.limits)], clock=SharedClock(shared)) as sandbox:
+    clock = RealTime() if task.real else SharedClock(shared)
+    with shared.counting(TWIN), CountingSandbox([service.twin(rate_limits=task.limits)], clock=clock) as sandbox:
         sandbox.shared = shared
         account = service.open(sandbox, "bench", task.variant)
         account.know(address(number) for number in range(task.members + task.leavers))
@@ -88,9 +91,11 @@ class Free:
 def deliver(task: Task, environment: Mapping[str, str], shared: Shared, pipe: Pipe) -> None:
     os.environ.update(environment)
     logging.basicConfig(level=logging.WARNING)
-    clock = SkippingClock(shared)
+    clock = RealTime() if task.real else SkippingClock(shared)
     kind = SERVICES[task.service].kind()
-    log = WatchedLog(SqliteSlotLog(task.folder / "calls.db", clock.now), clock)
+    log: SlotLog = SqliteSlotLog(task.folder / "calls.db", clock.now)
+    if isinstance(clock, SkippingClock):
+        log = WatchedLog(log, clock)
 
     def limiter(connection: Connection) -> Limiter:
         return SlidingLimiter(log, kind.account(connection.settings), sleep=clock.sleep) if task.limits else Free()

@@ -12,6 +12,7 @@ from audience_assets.assets.campaign_deliveries import build_campaign_deliveries
 from audience_assets.assets.campaign_results import build_campaign_results, results_schedules
 from audience_assets.assets.campaign_schedules import build_campaign_schedules
 from audience_assets.assets.campaigns import build_campaign
+from audience_assets.assets.consent_checks import build_consent_checks
 from audience_assets.assets.console import console
 from audience_assets.assets.failures import DELIVERY_RETRIES
 from audience_assets.assets.insights import build_insights, insights_schedule
@@ -54,6 +55,7 @@ def build_definitions(
     lists = [build_list(statements, each, days, retries) for each in project.delivered.values()]
     return dg.Definitions(
         assets=[*build_sources(project), *segments, *campaigns, *measured, *lists, *build_campaign_deliveries(project)],
+        asset_checks=build_consent_checks(project),
         jobs=build_reconciliations(project),
         resources=build_resources(project),
         schedules=[

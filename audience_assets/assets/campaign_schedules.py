@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from audience_assets.assets.consent_checks import words_selection
 from audience_assets.assets.keys import campaign_key, list_key, segment_key
 from audience_assets.assets.schedules import cron
 from audience_assets.assets.sync_day import ASKED_ON, SyncDays
@@ -59,7 +60,7 @@ def _schedule(
     keys = [campaign_key(name), *map(list_key, lists), *map(segment_key, segments_before(project, name))]
     job = dg.define_asset_job(
         f"campaign_{name}_job",
-        selection=dg.AssetSelection.assets(*keys),
+        selection=dg.AssetSelection.assets(*keys) | words_selection(project, lists),
         description=f"Computes the campaign {campaign.title} and delivers its {len(lists)} lists.",
         executor_def=dg.in_process_executor,
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import dagster as dg
 
+from audience_assets.assets.consent_checks import words_selection
 from audience_assets.assets.keys import list_key, segment_key
 from audience_assets.assets.staleness import DESTINATION_TAG
 from audience_assets.assets.sync_day import ASKED_ON, SyncDays
@@ -33,7 +34,7 @@ def build_schedules(project: Project, days: SyncDays) -> list[dg.ScheduleDefinit
         if activation.trigger != "manual":
             slot = (activation.destination, schedule_name(activation.schedule))
             together.setdefault(slot, []).append(activation)
-    return [_schedule(f"{destination}_{when}", each, days) for (destination, when), each in together.items()]
+    return [_schedule(project, f"{destination}_{when}", each, days) for (destination, when), each in together.items()]
 
 
 def cron(schedule: Schedule) -> str:
@@ -60,11 +61,13 @@ def schedule_name(schedule: Schedule) -> str:
             return f"weekly_on_{schedule.weekday}_at_{hour}{minute}"
 
 
-def _schedule(name: str, activations: list[EffectiveActivation], days: SyncDays) -> dg.ScheduleDefinition:
+def _schedule(
+    project: Project, name: str, activations: list[EffectiveActivation], days: SyncDays
+) -> dg.ScheduleDefinition:
     destination = activations[0].destination
     job = dg.define_asset_job(
         f"{name}_job",
-        selection=_selection(activations),
+        selection=_selection(activations) | words_selection(project, activations),
         description=f"Computes the segments and delivers {len(activations)} lists to {destination}.",
         tags={DESTINATION_TAG: destination},
         executor_def=dg.in_process_executor,

@@ -45,6 +45,7 @@ def segment_insights(
 ) -> SegmentInsights:
     """Insights of a segment's members as of its last refresh; windows end at `as_of`. One scan of the users a query.
 
+    Also of a campaign's treatment group, `campaign.sub_audience.group`, which has no conditions and so no waterfall.
     `lists` are what lists need that are of interest, by name (`audience_needs`).
 
     Raises WarehouseError when the segment was never computed, or the warehouse lacks something.
@@ -54,7 +55,8 @@ def segment_insights(
     with explain_missing(engine, project), engine.connect() as connection:
         expect_large_joins(connection)
         expect_computed(connection, state, project, [name])
-        expect_read(connection, state, project, project.users_model(name), all_nodes(project, name))
+        if name in project.segments:
+            expect_read(connection, state, project, project.users_model(name), all_nodes(project, name))
         source = _Source(connection, state, project, name, as_of)
         [counts] = source.rows(lambda users, member: queries.counts(users, member, list(lists.values())))
         return SegmentInsights(
@@ -121,7 +123,8 @@ def _value(source: _Source, size: int) -> Value:
 
 
 def _waterfall(source: _Source) -> list[Step]:
-    where = source.project.segments[source.name].where
+    segment = source.project.segments.get(source.name)
+    where = segment.where if segment is not None else None
     conditions = where.all if isinstance(where, All) else [where] if where else []
     if not conditions:
         return []

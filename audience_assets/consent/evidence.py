@@ -116,7 +116,7 @@ class EvidenceSource:
 
     def _of_channel(self, history: ConsentEvents, channel: str) -> sa.ColumnElement[bool]:
         assert self.events is not None  # noqa: S101
-        return _word(self.events.c[history.channel]) == channel
+        return word(self.events.c[history.channel]).in_(channel_words(history, channel))
 
     @property
     def _counts(self) -> sa.ColumnElement[bool]:
@@ -148,9 +148,11 @@ class EvidenceSource:
             "unclear_at": status == UNCLEAR,
         }
         undated = (status == OPTED_OUT) & at.is_(None)
+        # An expression without a type is what SQLite makes no index of, and then it compares everybody with everybody.
+        address = sa.cast(every.c.address, sa.String)
         return (
             sa.select(
-                every.c.address,
+                address.label("address"),
                 *(sa.func.max(sa.case((kind, at))).label(name) for name, kind in kinds.items()),
                 sa.func.max(sa.case((undated, 1), else_=0)).label("undated"),
             )
@@ -169,14 +171,19 @@ class EvidenceSource:
         return of_channel if self.counted is None else of_channel.where((status != OPTED_IN) | self.counted)
 
 
-def _word(column: Column) -> Column:
+def channel_words(history: ConsentEvents, channel: str) -> list[str]:
+    """What the history calls a channel, as `word` spells it."""
+    return [each.strip().lower() for each in history.channels.get(channel, [channel])]
+
+
+def word(column: Column) -> Column:
     """A channel or a status whatever its capitals and blanks: no opt-out may be overlooked for them."""
     text = column if isinstance(column.type, sa.String) else sa.cast(column, sa.String)
     return sa.func.lower(sa.func.trim(text), type_=sa.String())
 
 
 def _said(status: Column, words: Sequence[str]) -> sa.ColumnElement[bool]:
-    return _word(status).in_([word.strip().lower() for word in words])
+    return word(status).in_([word.strip().lower() for word in words])
 
 
 def _instant(at: Column) -> Column:

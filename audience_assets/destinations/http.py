@@ -23,7 +23,14 @@ import requests
 from urllib3.exceptions import NewConnectionError
 
 from audience_assets import __version__
-from audience_assets.destinations.base import DestinationError, Endpoint, Limiter, Throttled, Unavailable
+from audience_assets.destinations.base import (
+    DestinationError,
+    Endpoint,
+    Limiter,
+    Misconfigured,
+    Throttled,
+    Unavailable,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +64,7 @@ def _http_status(answer: Answer) -> int:
 class Dialect:
     """How a vendor words its refusals.
 
-    `explain` turns an answer of 300 to 499, except 429, into the error to raise; an Unavailable is tried again.
+    `explain` turns an answer of 400 to 499, except 429, into the error to raise; an Unavailable is tried again.
     `wait_hint` reads the seconds to wait from a 429 without Retry-After. `status` is what an answer means, for vendors
     whose bodies say it and not the HTTP status.
     """
@@ -192,6 +199,9 @@ class HttpClient:
             )
         if status >= 500:
             raise Unavailable(f"{vendor} failed at {endpoint.name!r}.", status=answer.status, request_id=request_id)
+        if status < 400:
+            message = f"{vendor} sends {endpoint.name!r} elsewhere, which is not followed: is the address right?"
+            raise Misconfigured(message, status=status, request_id=request_id)
         raise self._dialect.explain(answer, endpoint)
 
     def _proven(self, endpoint: Endpoint, request: requests.PreparedRequest) -> Answer:

@@ -20,10 +20,18 @@ from typing import Protocol
 
 from audience_assets.destinations.base import CallEstimate, Endpoint, RateWindow, Throttled
 
-# Calls do not reach the vendor exactly as far apart as they left. That jitter does not grow with the window, so the
-# margin of a long one is capped: 0.6 s of 60 s costs 1 % of the speed.
-MARGIN = 0.04
+# Calls do not reach the vendor exactly as far apart as they left: one may be longer on its way than another, by this
+# share of its window. That jitter does not grow with the window, so the margin of a long one is capped: 0.6 s of 60 s
+# costs 1 % of the speed.
+MARGIN = 0.02
 LONGEST_MARGIN_SECONDS = 0.6
+# A window that does not decide the speed, as 75 a second beside 750 a minute, has a margin that costs nothing. So has
+# every window for some time after the vendor refused a call: calls may be longer on their way than we think.
+WIDE_MARGIN = 0.08
+CAREFUL_SECONDS = 600.0
+# Calls that leave together wait for each other on their way. In a window shorter than this they are spread over its
+# first half.
+SHORT_SECONDS = 5.0
 # A caller who would wait longer than this is told so (a daily limit) and does not hold a worker.
 PATIENCE_SECONDS = 900.0
 
@@ -116,7 +124,7 @@ class MemorySlotLog:
                 queued.remove(leaving)
             deciding = left if leaving is not None else sorted(left + queued)
             nth = {n: deciding[-n] for n in offsets(windows) if n <= len(deciding)}
-            slot = next_slot(now, self._held.get(key, now), nth, windows)
+            slot = next_slot(now, self._held.get(key), nth, windows)
             if slot.wait == 0:
                 left.append(slot.at)
             elif slot.wait <= patience:
@@ -133,24 +141,38 @@ def offsets(windows: Sequence[RateWindow]) -> list[int]:
     return [1, *(window.calls for window in windows)]
 
 
-def next_slot(now: float, not_before: float, nth: Mapping[int, float], windows: Sequence[RateWindow]) -> Slot:
-    """When the next call may leave. `nth` holds the time of the n-th newest slot, where there is one."""
-    earliest = max(now, not_before, nth.get(1, now))
+def next_slot(now: float, held: float | None, nth: Mapping[int, float], windows: Sequence[RateWindow]) -> Slot:
+    """When the next call may leave.
+
+    `held` is until when the vendor, at its last refusal, took no calls. `nth` holds the time of the n-th newest slot,
+    where there is one.
+    """
+    careful = held is not None and now <= held + CAREFUL_SECONDS
+    slowest = min(windows, key=lambda window: window.calls / window.seconds, default=None)
+    earliest = max(now, now if held is None else held)
+    if slowest is not None and 1 in nth:
+        earliest = max(earliest, nth[1] + gap(slowest))
     for window in windows:
         if window.calls in nth:
-            earliest = max(earliest, nth[window.calls] + spaced(window))
+            margin = MARGIN if window is slowest and not careful else WIDE_MARGIN
+            earliest = max(earliest, nth[window.calls] + spaced(window, margin))
     wait = earliest - now
     return Slot(earliest, wait if wait > PRECISION_SECONDS else 0.0)
 
 
-def spaced(window: RateWindow) -> float:
+def gap(window: RateWindow) -> float:
+    """Seconds between two calls of a window that decides the speed."""
+    return window.seconds / window.calls / 2 if window.seconds < SHORT_SECONDS else 0.0
+
+
+def spaced(window: RateWindow, margin: float = MARGIN) -> float:
     """The window's seconds with the margin."""
-    return window.seconds + min(window.seconds * MARGIN, LONGEST_MARGIN_SECONDS)
+    return window.seconds + min(window.seconds * margin, LONGEST_MARGIN_SECONDS)
 
 
 def longest(windows: Sequence[RateWindow]) -> float:
     """Slots older than this decide nothing any more."""
-    return max((spaced(window) for window in windows), default=0.0)
+    return max((spaced(window, WIDE_MARGIN) for window in windows), default=0.0)
 
 
 def floor_seconds(calls: Sequence[CallEstimate]) -> float:

@@ -50,6 +50,10 @@ class ConsentEvents(Declared):
     model: str
     channel: str = Field(default="channel", description="field with the channel's name")
     status: str = Field(default="status", description="field with the status")
+    channels: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(
+        default_factory=dict,
+        description="channel -> what the history calls it, where not by its name; a word may stand for several",
+    )
     opted_in: list[str] = Field(default=["subscribed"], min_length=1)
     opted_out: list[str] = Field(default=["unsubscribed"], min_length=1)
     source: str | None = Field(default=None, description="field with where the consent came from")

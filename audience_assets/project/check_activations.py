@@ -256,7 +256,8 @@ def check_lists(project: Project, judged: Sequence[tuple[Activation, ActivationP
         if not list_name:
             place.report("the list's name is empty")
             continue
-        account = (destination.type, json.dumps(destination.settings, sort_keys=True), list_name)
+        # Some vendors take names for one that differ in capitals, and the second list would be the first.
+        account = (destination.type, json.dumps(destination.settings, sort_keys=True), list_name.casefold())
         first = owners.setdefault(account, name)
         if first != name:
             place.report(

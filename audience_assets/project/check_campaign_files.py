@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from audience_assets.project.campaign_files import RECIPIENTS_NAMES, RESULTS_NAMES, recipients_file
+from audience_assets.project.campaign_files import RECIPIENTS_NAMES, RESULTS_NAMES, recipients_file, results_file
 from audience_assets.project.campaign_parts import ReadCampaign
+from audience_assets.project.campaigns import Campaign
 from audience_assets.project.check_settings import check_template
+from audience_assets.project.effective import template_mistake
 from audience_assets.project.names import slug
 from audience_assets.project.places import Place
 
 CARRIED = "{campaign_name}"
+_OWN = ("{sub_audience}", "{group_name}")
+_DAY = "2026-01-31"
+_READ = frozenset({"name", "files", "sub_audiences", "remaining"})
 # What file systems take.
 LONGEST = 255
 
@@ -49,7 +54,7 @@ def _check_own_files(read: ReadCampaign, place: Place) -> None:
     named = {(slug(p.declared.name), slug(g.name)): (p.declared, g) for p in read.parts for g in p.declared.groups}
     for part, group in named.values():
         who = f"{group.name!r} of {part.name!r}"
-        file = recipients_file(read.campaign, part.name, group.name, "2026-01-31").casefold()
+        file = recipients_file(read.campaign, part.name, group.name, _DAY).casefold()
         if len(file) > room:
             place.report(
                 f"the file of {who} would have a name of {len(file)} characters; there is room for {room}",
@@ -58,5 +63,33 @@ def _check_own_files(read: ReadCampaign, place: Place) -> None:
             return
         first = owners.setdefault(file, who)
         if first != who:
-            place.report(f"{first} and {who} would share one file", "put {sub_audience} and {group_name} in its name")
+            told = all(name in read.campaign.files.recipients for name in _OWN)
+            hint = "give one of them another name" if told else f"put {' and '.join(_OWN)} in its name"
+            place.report(f"{first} and {who} would share one file", hint)
             return
+
+
+def check_shared_files(campaigns: Mapping[str, ReadCampaign]) -> None:
+    """No two campaigns share a file, where both are written on one day; those of one name are reported by it."""
+    owners: dict[str, str] = {}
+    titles: set[str] = set()
+    for name, read in campaigns.items():
+        campaign = read.campaign
+        if slug(campaign.title) in titles or not _READ.isdisjoint(read.unread) or not _are_templates(campaign):
+            continue
+        titles.add(slug(campaign.title))
+        files = {
+            recipients_file(campaign, p.declared.name, g.name, _DAY) for p in read.parts for g in p.declared.groups
+        }
+        for file in sorted({results_file(campaign), *files}):
+            first = owners.setdefault(file.casefold(), name)
+            if first != name:
+                read.place.at("files").report(
+                    f"{file!r} would be a file of this campaign and of {first!r}", "give one of them another name"
+                )
+                break
+
+
+def _are_templates(campaign: Campaign) -> bool:
+    files = campaign.files
+    return not (template_mistake(files.results, RESULTS_NAMES) or template_mistake(files.recipients, RECIPIENTS_NAMES))

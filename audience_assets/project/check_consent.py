@@ -11,7 +11,7 @@ from audience_assets.project.activations import ConsentEvents, ConsentSettings
 from audience_assets.project.fields import Fields
 from audience_assets.project.merged import Merged
 from audience_assets.project.operators import TEMPORAL_TYPES
-from audience_assets.project.places import Place
+from audience_assets.project.places import Place, did_you_mean
 from audience_assets.project.service_options import every_channel
 
 SettingPlace = Callable[..., Place]
@@ -25,9 +25,13 @@ def check_consent(
     if consent.import_history and not spec.carries_consent:
         at("consent", "import_history").report(f"{spec.name} carries no consent")
         return
+    channels = every_channel(spec, options)
     if consent.history is not None:
         _check_history(fields, model, consent.history, at)
-    channels = every_channel(spec, options)
+        for channel in consent.history.channels:
+            # Other channels may be named, so that their entries are known to be none of ours.
+            if channel not in channels and did_you_mean(channel, channels):
+                at("consent", "history", "channels", channel).unknown("channel", channel, channels)
     for channel, field in consent.consent_at.items():
         place = at("consent", "consent_at", channel)
         if channel not in channels:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Sequence
 from decimal import Decimal
 
@@ -23,7 +24,8 @@ def check_title(name: str, what: str, place: Place) -> bool:
         return False
     if _NAME.fullmatch(name):
         return True
-    better = re.sub(r"[^A-Za-z0-9 _-]+", "_", name).strip("_- ")
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    better = re.sub(r"[^A-Za-z0-9 _-]+", "_", plain).strip("_- ")
     place.report(
         f"{name!r} can't name a {what}: use letters, digits, spaces, _ and -, a letter or digit first",
         f"for example {better!r}" if _NAME.fullmatch(better) else None,

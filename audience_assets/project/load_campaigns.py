@@ -9,6 +9,7 @@ from audience_assets.project.activations import Activation
 from audience_assets.project.campaign_parts import ReadCampaign, remains, whole
 from audience_assets.project.campaigns import Campaign
 from audience_assets.project.check_activations import ActivationCheck, ActivationPlaces
+from audience_assets.project.check_campaign_files import check_shared_files
 from audience_assets.project.check_campaigns import CampaignCheck, check_holdouts, check_titles
 from audience_assets.project.check_treatments import TreatmentPlaces, check_delivery, check_treatment, places_of
 from audience_assets.project.files import Entry, Files
@@ -43,6 +44,7 @@ def with_campaigns(
         if known and not each.unread:
             sound[name] = each.campaign
     check_titles(read)
+    check_shared_files(read)
     project = replace(project, campaigns=sound)
     return project, [each for campaign in sound.values() for each in treatments(project, campaign, check.types)]
 

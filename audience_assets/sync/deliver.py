@@ -12,7 +12,7 @@ A service that gathers batches, e.g. into a file, has them answered when the fil
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
@@ -39,6 +39,10 @@ from audience_assets.sync.numbers import DELIVERED
 # Vendors that take 75 calls a second answer in some 0.2 s: eight workers would use half of that. More than this leave
 # in bunches when the machine is busy, and draw 429s.
 IN_FLIGHT = 16
+# Of large batches fewer are in flight, and fewer are read ahead: what a member takes is some 500 bytes, and as much
+# again while it is on its way.
+MOST_MEMBERS_IN_FLIGHT = 40_000
+MOST_MEMBERS_AHEAD = 20_000
 # A vendor that fails this many batches in a row is down; the rest waits for the next sync.
 GIVE_UP_AFTER = 3
 # Answers are gathered for as long as a commit takes, but a slow database must not keep workers waiting.
@@ -62,6 +66,23 @@ class Delivery:
     @property
     def stopped(self) -> bool:
         return self.fatal is not None or self.failures_in_a_row >= GIVE_UP_AFTER
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many more batches, and how many more members, may be in flight."""
+
+    batches: int = 0
+    members: int = 0
+
+    @classmethod
+    def beside(cls, running: Collection[Sized]) -> Room:
+        # One more than there are workers, so that none waits for the journal.
+        return cls(IN_FLIGHT + 1 - len(running), MOST_MEMBERS_IN_FLIGHT - sum(size for _, size in running))
+
+    @property
+    def is_left(self) -> bool:
+        return self.batches > 0 and self.members > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +124,16 @@ class Deliverer:
     def _send_all(self, planned: Sequence[BatchRef]) -> None:
         running: dict[Future[Report], Sized] = {}
         answers: list[Answered] = []
-        # One more than is in flight, so that no worker waits for the journal.
-        most = IN_FLIGHT + 1
         with (
             ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="deliver") as pool,
-            MemberReader(self.engine, self.journal.tables, planned, ahead=most) as reader,
+            MemberReader(self.engine, self.journal.tables, planned, ahead=MOST_MEMBERS_AHEAD) as reader,
         ):
             while True:
-                room = 0 if self.result.stopped else most - len(running)
-                running |= self._start(pool, reader.take(room), answers)
+                room = Room() if self.result.stopped else Room.beside(running.values())
+                running |= self._start(pool, reader.take(room.batches, room.members), answers)
                 if not running:
                     break
-                answers = self._answers(running, at_once=not reader.exhausted and len(running) < most)
+                answers = self._answers(running, at_once=not reader.exhausted and Room.beside(running.values()).is_left)
 
     def _flush(self, service: Gathers) -> None:
         """Deliver what is gathered last, unless another sync has taken the list over."""

@@ -27,9 +27,16 @@ class BatchRef:
     operation: Operation
     last: int
 
+    @property
+    def size(self) -> int:
+        return self.last - self.number + 1
+
 
 class MemberReader:
-    """Hands out batches in order with their members, and reads up to `ahead` of them in a thread of its own."""
+    """Hands out batches in order with their members, and reads some ahead, of `ahead` members, in a thread of its own.
+
+    The last batch to be read, or taken, may go beyond such a number of members: otherwise a large one never would be.
+    """
 
     def __init__(self, engine: Engine, tables: ListTables, batches: Sequence[BatchRef], *, ahead: int) -> None:
         self._engine = engine
@@ -53,18 +60,21 @@ class MemberReader:
         """All batches were taken."""
         return not self._read
 
-    def take(self, count: int) -> list[tuple[BatchRef, list[Member]]]:
-        """The next batches, at most `count`: what is read by now, but one at least, unless all were taken."""
+    def take(self, count: int, members: int) -> list[tuple[BatchRef, list[Member]]]:
+        """The next batches, at most `count` of about `members`: what is read by now, but one, unless all were taken."""
         taken: list[tuple[BatchRef, list[Member]]] = []
-        while len(taken) < count and self._read and (not taken or self._read[0][1].done()):
+        while len(taken) < count and members > 0 and self._read and (not taken or self._read[0][1].done()):
             batch, future = self._read.popleft()
             taken.append((batch, future.result()))
+            members -= batch.size
         self._top_up()
         return taken
 
     def _top_up(self) -> None:
-        while self._open and len(self._read) < self._ahead:
+        ahead = sum(batch.size for batch, _ in self._read)
+        while self._open and ahead < self._ahead:
             batch = self._open.popleft()
+            ahead += batch.size
             self._read.append((batch, self._thread.submit(self._members, batch)))
 
     def _members(self, batch: BatchRef) -> list[Member]:

@@ -73,7 +73,7 @@ class _SqlSlotLog:
         query = f"SELECT {', '.join([*nth_slots, self._held_until])}"
         *found, held = execute(query, (*(key, int(leaving is not None)) * len(wanted), key)).fetchone()
         nth = {n: at for n, at in zip(wanted, found, strict=True) if at is not None}
-        slot = next_slot(now, now if held is None else held, nth, windows)
+        slot = next_slot(now, held, nth, windows)
         if slot.wait <= patience:
             execute(self._insert, (key, slot.at, int(slot.wait == 0)))
         return slot

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from audience_assets import build_definitions
 from audience_assets.sandbox.faults import Action, Fault
-from audience_assets_tests.assets.shop import PEOPLE, Shop, address
+from audience_assets_tests.assets.shop import FILES, PEOPLE, Shop, address, newest_day, write_project
 
 BEST = {address(number) for number in range(20, PEOPLE + 1)}
 
@@ -140,3 +141,23 @@ def test_an_unchanged_list_makes_no_write(shop: Shop) -> None:
     assert shop.materialize().success
     assert shop.writes() == sent
     assert shop.numbers("klaviyo/best")["state"] == "unchanged"
+
+
+def test_a_schedule_checks_the_words_of_the_consent_history(shop: Shop) -> None:
+    consents = (
+        "  consents:\n    type: events\n    role: consent\n    table: consents\n    key: id\n    timestamp: at\n"
+        "    fields: {customer: {type: integer}, channel: {type: text}, status: {type: text}}\n"
+        "relationships: [{from: customers, to: consents, kind: has_many, on: {id: customer}}]\n"
+    )
+    read = FILES["destinations.yaml"].replace("consent: {", "consent: {history: {model: consents}, ")
+    write_project(shop.folder, {"project.yaml": FILES["project.yaml"] + consents, "destinations.yaml": read})
+    with shop.engine.begin() as connection:
+        columns = "id INTEGER, customer INTEGER, channel TEXT, status TEXT, at TEXT"
+        connection.exec_driver_sql(f"CREATE TABLE consents ({columns})")
+        connection.exec_driver_sql("INSERT INTO consents VALUES (1, 1, 'text', 'unsubscribed', '2026-01-01')")
+    definitions = build_definitions(shop.folder)
+    job = definitions.resolve_job_def("klaviyo_hourly_at_15_job")
+    result = job.execute_in_process(instance=shop.instance, partition_key=newest_day())
+    (found,) = [check for check in result.get_asset_check_evaluations() if check.check_name == "words"]
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "no list reads entries of the channel 'text' (1)" in str(found.metadata["unread"].value)

@@ -168,6 +168,23 @@ def test_status_tells_what_became_of_every_list(campaign: Campaign, run: Run, pr
     assert vendor.account.list_named("Spring_Shirts")
 
 
+def test_insights_and_overlap_of_a_treatment_group(campaign: Campaign, run: Run, project: Path) -> None:
+    del campaign
+    name = "spring.french.socks"
+    told = answer(run("insights", name, "--json"))
+    given = groups(project)["French", "Socks"]
+    assert (told["segment"], told["size"], told["waterfall"]) == (name, len(given), [])
+    assert told["lists"][LISTS[0]]["destination"] == "klaviyo"
+    assert told["reach"] and told["revenue"] and told["trend"][-1]["size"] == len(given)
+    assert name in run("insights", name).stdout
+    pairs = answer(run("overlap", name, "newsletter", "spring.remaining.shirts", "--json"))["pairs"]
+    assert {tuple(pair["segments"]): pair["both"] for pair in pairs}[name, "newsletter"] == len(given)
+    refused = run("insights", "spring.french.control")
+    assert (
+        refused.exit_code == 2 and "no segment or treatment group is called 'spring.french.control'" in refused.stderr
+    )
+
+
 def test_a_draft_is_previewed_and_gives_nobody_a_group(campaign: Campaign, run: Run, project: Path) -> None:
     (project / "campaigns/spring.yaml").write_text(f"{SPRING}state: draft\n")
     assert "Spring (draft)" in campaign("check").stdout

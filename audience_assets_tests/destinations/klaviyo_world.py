@@ -159,4 +159,5 @@ def flip(switches: KlaviyoSwitches) -> None:
     switches.subscribed_must_confirm = False
     switches.import_conflict_fails = switches.import_errors_hold_rows = False
     switches.import_null_clears = switches.import_errors_point = True
-    switches.sftp_takes_any_name = switches.sftp_takes_halves = switches.sftp_empty_clears = True
+    switches.sftp_takes_any_name = switches.sftp_takes_halves = True
+    switches.sftp_clears_away = switches.sftp_empty_clears = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -259,6 +260,15 @@ def test_a_body_never_exceeds_five_megabytes(klaviyo: KlaviyoWorld) -> None:
     assert len(sizes) == 2
     assert max(sizes) <= 5_000_000
     assert len(klaviyo.emails(target)) == 60
+
+
+def test_a_row_that_waits_for_its_job_takes_no_more_memory_than_it_is_long() -> None:
+    people = [ImportRow(email_member(f"p{number}@example.com"), f"p{number}@example.com") for number in range(200)]
+    tracemalloc.start()
+    written = [row.profile(null_clears=False) for row in people] + [row.identity() for row in people]
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken < 4 * sum(len(each) for each in written)
 
 
 # -- import errors -----------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import orjson
 import pytest
 from pydantic import ValidationError
 
@@ -250,6 +251,13 @@ def test_no_error_and_no_log_holds_an_address_or_the_key(
     )
     texts = [str(told), *(str(issue) for issue in outcome.issues), caplog.text]
     assert not any("ann" in text.lower().replace("channel", "") or KEY in text for text in texts)
+
+
+def test_a_part_of_an_object_that_is_called_by_an_address_is_not_told() -> None:
+    body = {"code": "RequestFieldsTypesMismatched", "params": {"validationErrors": {f"friends.{ANN}": {}, "plan": {}}}}
+    told = explain(Answer(400, {}, orjson.dumps(body)), Endpoint("subscribe", ()))
+    assert "plan" in str(told)
+    assert ANN not in str(told)
 
 
 @pytest.mark.parametrize("tell", [True, False])

@@ -263,3 +263,13 @@ def test_a_large_file_takes_no_memory(sftp: SftpWorld) -> None:
         tracemalloc.stop()
     assert len(sftp.content(sftp.names()[0])) > 12_000_000
     assert peak < 6_000_000, "a batch and what is on the wire, but not the file"
+
+
+@pytest.mark.parametrize("identifier", [ANN, PHONE, "C-1"])
+def test_who_leaves_may_be_known_by_what_is_not_mapped_any_more(sftp: SftpWorld, identifier: str) -> None:
+    service = sftp.service()
+    target = service.ensure_list(LIST_NAME)
+    delivered(service, service.add(target, [person(ANN, PHONE, "C-1"), person(BOB)]))
+    assert sftp.emails(target.id) == {ANN, BOB}
+    assert sftp.service().remove(target, [Member(identifier, {"tier": None})]).outcomes == []
+    assert sftp.emails(target.id) == {BOB}

@@ -211,6 +211,18 @@ def test_a_host_that_does_not_rename_is_written_to_directly(sftp: SftpWorld) -> 
     assert [result.rows for result in sftp.results()] == [3]
 
 
+@pytest.mark.parametrize("any_name", [False, True])
+@pytest.mark.parametrize("renames", [False, True])
+def test_a_host_that_clears_away_what_it_took_has_it_all_the_same(
+    sftp: SftpWorld, any_name: bool, renames: bool
+) -> None:
+    switches = sftp.account.switches
+    switches.sftp_ingest_delay, switches.sftp_clears_away, switches.sftp_takes_any_name = 0.0, True, any_name
+    put(sftp, sftp_rename=renames)
+    assert [result.rows for result in sftp.results()] == [3]
+    assert sftp.names() == []
+
+
 @pytest.mark.parametrize(
     ("folder", "said"), [("/profile", "no folder /profile"), ("/", "does not let this user write")]
 )

@@ -168,3 +168,11 @@ def test_whatever_is_answered_nothing_breaks_and_nobody_counts_as_delivered(plac
 def _accepted(report: Report, members: list[Member]) -> set[str]:
     told = {outcome.identifier: outcome.status for outcome in report.outcomes}
     return {m.identifier for m in members if told.get(m.identifier, Status.ACCEPTED) is Status.ACCEPTED}
+
+
+@pytest.mark.parametrize("status", [302, 404])
+def test_a_wrong_address_is_told_as_such(place: Place, status: int) -> None:
+    place.sandbox.faults.add(Fault(Action.REPLACE, status=status, content='{"error": "nothing here"}'))
+    bad = [finding.message for finding in place.service().check(place.target.name) if not finding.ok]
+    assert bad
+    assert "address" in bad[0] or "token_url" in bad[0]

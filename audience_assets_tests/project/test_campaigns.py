@@ -8,15 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 import yaml
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 import audience_assets
 from audience_assets.destinations.registry import DESTINATIONS
+from audience_assets.project.audiences import audience_name
 from audience_assets.project.campaign_cautions import campaign_remarks
 from audience_assets.project.campaign_files import recipients_file, results_file
 from audience_assets.project.load import load_project
+from audience_assets.project.names import slug
+from audience_assets.project.treatments import treatment_name
+from audience_assets.warehouse.state import State, audience_table
 from audience_assets_tests.project.folder import mistakes, spoil, write
 
+STATE = State(sa.create_engine("postgresql+psycopg://"))
 HERE = Path(__file__).parent / "campaigns"
 FILE = "campaigns/win_back.yaml"
 CASES = [
@@ -98,6 +106,58 @@ def test_two_campaigns_of_one_name_would_share_their_files(shop: Path) -> None:
     assert said[0] == (
         f"{FILE}:1: name: the campaign 'other' is called 'Win back' as well: their files would be the same"
     )
+
+
+def test_a_campaigns_files_may_not_be_those_of_another(shop: Path) -> None:
+    """`Win_A` + `B` and `Win` + `A_B` are one file's name, whatever the capitals."""
+    groups = "groups: [{name: All, percent: 100, destinations: [klaviyo]}]"
+    for name, title, part in (("one", "Win", "A_B"), ("two", "win_a", "B")):
+        write(
+            shop, f"campaigns/{name}.yaml", f"name: {title}\ninclude: [staff]\nremaining: {{name: {part}, {groups}}}\n"
+        )
+    assert mistakes(shop) == [
+        "campaigns/two.yaml:1: files: 'win_a_B_All_2026-01-31.csv' would be a file of this campaign and of 'one' "
+        "(give one of them another name)"
+    ]
+
+
+def test_lists_whose_names_differ_in_capitals_alone_are_one_list_to_some_vendors(shop: Path) -> None:
+    spoil(shop, FILE, "name: Gift", "name: lyon_SHIRTS")
+    [said] = mistakes(shop)
+    assert "the list 'Win back 2026_lyon_SHIRTS' at klaviyo belongs to the activation" in said
+    assert "'win_back__lyon__shirts__klaviyo' already" in said
+
+
+def test_names_that_two_groups_would_make_one_file_of(shop: Path) -> None:
+    spoil(shop, FILE, "- name: Big spenders", "- name: Lyon_Socks")
+    spoil(shop, FILE, "name: Shirts, percent: 45", "name: Socks_Gift, percent: 45")
+    assert mistakes(shop) == [
+        f"{FILE}:1: files.recipients: 'Socks_Gift' of 'Lyon' and 'Gift' of 'Lyon_Socks' would share one file "
+        "(give one of them another name)"
+    ]
+
+
+NAMES = st.text("aAbB1 _-é", min_size=1, max_size=6).filter(
+    lambda name: re.fullmatch("[A-Za-z0-9][A-Za-z0-9 _-]*", name)
+)
+PARTS = st.dictionaries(NAMES, st.lists(NAMES, min_size=1, max_size=3, unique_by=slug), min_size=1, max_size=3)
+
+
+@given(PARTS)
+def test_what_is_told_apart_by_its_slug_is_told_apart_everywhere(parts: dict[str, list[str]]) -> None:
+    """Tables, assets and activations of groups whose declared names pass the check, also where these are long."""
+    assume(len({slug(name) for name in parts}) == len(parts))
+    long = "very_long_" * 12
+    pairs = [(part, group) for part, groups in parts.items() for group in groups]
+    pairs += [(long + part, long + group) for part, group in pairs]
+    for kind in (
+        {audience_name("spring", *pair) for pair in pairs},
+        {treatment_name("spring", *pair, "klaviyo") for pair in pairs},
+        {STATE.table_name(audience_table(audience_name("spring", *pair))) for pair in pairs},
+        {STATE.table_name(f"list_{treatment_name('spring', *pair, 'klaviyo')}") for pair in pairs},
+    ):
+        assert len({name.casefold() for name in kind}) == len(pairs)
+    assert all(len(STATE.table_name(audience_table(audience_name("spring", *pair)))) <= 63 for pair in pairs)
 
 
 def test_campaigns_never_share_a_list_with_an_activation(shop: Path) -> None:

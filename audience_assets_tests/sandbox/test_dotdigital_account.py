@@ -169,6 +169,17 @@ def test_what_a_removal_does_to_an_opt_out_is_a_switch(
     assert [each["suppressedContact"]["email"] for each in feed] == kept
 
 
+def test_removing_who_is_in_the_list_no_more_leaves_the_record(dotdigital: DotdigitalCaller) -> None:
+    """Who unsubscribed from everything is in no list."""
+    dotdigital.switches.removal_forgets_opt_out = False
+    target = dotdigital.make_list()
+    [ann] = dotdigital.account.add_contacts([{"email": ANN, "lists": [target]}])
+    dotdigital.account.opt_out(ANN)
+    dotdigital.call("DELETE", f"/v2/address-books/{target}/contacts/{ann}")
+    feed = dotdigital.get(f"/v2/address-books/{target}/contacts/unsubscribed-since/2026-01-01")
+    assert [each["suppressedContact"]["email"] for each in feed] == [ANN]
+
+
 def test_feeds_tell_from_a_day_on(dotdigital: DotdigitalCaller) -> None:
     target = dotdigital.make_list()
     dotdigital.account.add_contacts([{"email": email, "lists": [target]} for email in (ANN, BOB)])

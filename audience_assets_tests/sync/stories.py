@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from audience_assets.campaigns.refresh import refresh_campaign
+from audience_assets.consent.words import unread_words
 from audience_assets.destinations.base import ListMissing, ListRef
 from audience_assets.forgetting import forget, proofs_of, read_subject
 from audience_assets.project.activations import Guard, Mapping
@@ -195,6 +196,7 @@ def life_of_a_declared_list(folder: Path, engine: sa.Engine) -> None:
         bakery.insert(PURCHASES, {"id": 1, "guest": 1, "amount": 2.5, "bought_at": NOON})
         _choose(bakery, 1, 1, "subscribed", NOON)
         assert bakery.sync(NOON + timedelta(hours=1)).added == len(guests)
+        assert unread_words(bakery.runtime, "guest_choices") == []
         with bakery.runtime.engine.begin() as connection:
             connection.execute(GUESTS.update().where(GUESTS.c.id > 6).values(visits=0))
         bakery.insert(GUESTS, {"id": 9, "email": "g9@example.com", "household": 1, "visits": 1})

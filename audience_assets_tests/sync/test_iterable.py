@@ -332,6 +332,32 @@ def test_a_hybrid_project_by_user_id(tmp_path: Path, sandbox: Sandbox, monkeypat
         assert len(project.users) == 2
 
 
+@pytest.mark.parametrize("order", [("{email: email}", "{user_id: code}"), ("{user_id: code}", "{email: email}")])
+@pytest.mark.parametrize("project_type", ["email", "hybrid"])
+def test_who_leaves_is_known_by_what_they_were_added_by(
+    tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, project_type: str, order: tuple[str, str]
+) -> None:
+    monkeypatch.setenv("ITERABLE_API_KEY", "other-key")
+    project = sandbox.iterable.project("other", key="other-key", project_type=project_type)
+    project.add_users([{"userId": f"C-{number}", "email": address(number)} for number in (1, 2, 3)])
+    url = f"sqlite:///{tmp_path / 'warehouse.db'}"
+    told = {"base_url": sandbox.url, "project_type": project_type, "fields": "{plan: plan}"}
+    with Runtime.open(write(tmp_path, identifiers=order[0], **told), url=url) as runtime:
+        TABLES.create_all(runtime.engine)
+        shop = Shop(runtime, project, sandbox)
+        shop.insert(1, 2, 3)
+        assert shop.sync().added == 3
+        shop.change(2, orders=0)
+    with Runtime.open(write(tmp_path, identifiers=order[1], **told), url=url) as runtime:
+        shop = Shop(runtime, project, sandbox)
+        first = shop.sync()
+        assert (first.removed, first.retry) == (3, 2), "nobody enters while they may be leaving by another name"
+        assert shop.sync().added == 2
+        assert shop.members() == addresses(1, 3)
+        assert shop.sync().state == "unchanged"
+    assert len(project.users) == 3
+
+
 @pytest.mark.parametrize(
     ("project_type", "identifiers", "fields", "told"),
     [

@@ -35,6 +35,7 @@ class _Account(VendorAccount):
         "import_errors_point": True,
         "sftp_takes_any_name": True,
         "sftp_takes_halves": True,
+        "sftp_clears_away": True,
         "sftp_empty_clears": True,
     }
 

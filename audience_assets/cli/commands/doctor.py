@@ -16,6 +16,7 @@ from audience_assets.cli.declare import declare
 from audience_assets.cli.failures import message_about, message_of
 from audience_assets.cli.names import known
 from audience_assets.cli.session import Session
+from audience_assets.consent.words import consent_histories, unread_words
 from audience_assets.destinations.base import ListMissing, ListService
 from audience_assets.errors import AudienceError
 from audience_assets.project.cautions import find_cautions
@@ -66,6 +67,7 @@ def _results(runtime: Runtime, activations: list[str]) -> Iterator[Result]:
     catalogue = Catalogue(runtime.project.settings)
     for name in runtime.project.models:
         yield _model(runtime, catalogue, name)
+    yield from _consent_words(runtime)
     refused: dict[tuple[str, str], str] = {}
     kept = present_lists(runtime)
     for name in activations:
@@ -87,6 +89,16 @@ def _model(runtime: Runtime, catalogue: Catalogue, name: str) -> Result:
     except DBAPIError as error:
         return Result(name, "table", False, message_of(error))
     return Result(name, "table", True, f"{runtime.project.models[name].table} has its {len(table.columns)} columns")
+
+
+def _consent_words(runtime: Runtime) -> Iterator[Result]:
+    for model in sorted(consent_histories(runtime.project)):
+        try:
+            found = unread_words(runtime, model)
+        except DBAPIError:
+            continue  # said of the model's table already
+        for sentence in found:
+            yield Result(model, "consent words", True, sentence, warning=True)
 
 
 def _activation(

@@ -29,10 +29,13 @@ from audience_assets.project.project import Project
 )
 def command(session: Session, segment: str, fresh: bool) -> None:
     """Show SEGMENT's size and share, whom each channel and list reaches, what its members buy, the waterfall of its
-    conditions, how it differs from everybody, and how it went."""
+    conditions, how it differs from everybody, and how it went.
+
+    SEGMENT may be a campaign's treatment group, CAMPAIGN.SUB_AUDIENCE.GROUP.
+    """
     with session.runtime() as runtime:
         project, engine, state = runtime.project, runtime.engine, runtime.state
-        known(segment, "segment", project.segments)
+        known(segment, "segment or treatment group", [*project.segments, *project.treatments])
         as_of = session.now
         if fresh:
             refresh(session, runtime, [segment], as_of)

@@ -22,11 +22,13 @@ from audience_assets.cli.session import Session
 def command(session: Session, segments: tuple[str, ...], fresh: bool) -> None:
     """Show how 2 to 10 SEGMENTS overlap: members in common, how much of one is in the other, and how alike they are.
 
-    Without any, those that `insights.overlap` in project.yaml names.
+    Treatment groups of campaigns, CAMPAIGN.SUB_AUDIENCE.GROUP, may be among them. Without any, those that
+    `insights.overlap` in project.yaml names.
     """
     with session.runtime() as runtime:
         project = runtime.project
-        names = list(dict.fromkeys(known(name, "segment", project.segments) for name in segments))
+        every = [*project.segments, *project.treatments]
+        names = list(dict.fromkeys(known(name, "segment or treatment group", every) for name in segments))
         names = names or project.settings.insights.overlap
         if not 2 <= len(names) <= MOST_SEGMENTS:
             raise click.UsageError(f"name 2 to {MOST_SEGMENTS} segments, or list them as insights.overlap")

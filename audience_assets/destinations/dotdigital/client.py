@@ -112,7 +112,7 @@ class DotdigitalClient:
 
     def lists(self) -> Iterator[dict[str, Any]]:
         """Every list, Dotdigital's own ones included. There is no search by name."""
-        return self._offset_pages(calls.GET_LISTS, "/v2/address-books", LISTS_PAGE, *_LIST)
+        return self._offset_pages(calls.GET_LISTS, "/v2/address-books", LISTS_PAGE, "id")
 
     def get_list(self, list_id: str) -> dict[str, Any]:
         """ListMissing if there is none of that id."""

@@ -105,6 +105,8 @@ def _about_the_account(answer: Answer, endpoint: Endpoint, code: str | None, tol
             return Unavailable("The proxy before Dotdigital turned the call away.", status=403)
         message = "Dotdigital denies access: the address is another region's, or the API user may not do this."
         return Misconfigured(f"{message} Leave find_region on, or correct base_url.", status=403)
+    if answer.status == 404 and code is None:
+        return Misconfigured(f"Dotdigital has no {endpoint.name!r} at this address: check base_url.", status=404)
     if answer.status == 400 and endpoint.name == GET_CONTACTS:
         told += "; `tell_unreachable: false` does without it where it comes from that"
     reason = EXPLAINED.get(code or "")

@@ -94,6 +94,8 @@ def explain(answer: Answer, endpoint: Endpoint) -> DestinationError:
         return BadBatch(f"Emarsys refuses the batch: {said}", reason=reason, status=answer.status)
     if endpoint.name == MEMBER_IDS.name and answer.status == 404:
         return Misconfigured("Emarsys does not let this account read a contact list's members.", status=404)
+    if answer.status == 404 and reply.code is None:
+        return Misconfigured(f"Emarsys has no {endpoint.name!r} at this address: check base_url.", status=404)
     return Misconfigured(f"Emarsys refuses {endpoint.name!r}: {said}", status=answer.status)
 
 

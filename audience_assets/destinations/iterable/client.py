@@ -56,7 +56,7 @@ class IterableClient:
     def lists(self) -> list[dict[str, Any]]:
         """Every list of the project, of any type: Iterable filters by nothing."""
         found = record(self._http.call(GET_LISTS, "GET", "/api/lists").json())
-        return records(found.get("lists"), "id", "name")
+        return records(found.get("lists"), "id")
 
     def create_list(self, name: str, description: str | None) -> str:
         """The new list's id. Makes a second list when repeated: after Unavailable, look the name up."""

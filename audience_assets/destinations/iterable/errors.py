@@ -24,6 +24,7 @@ from audience_assets.destinations.base import (
 )
 from audience_assets.destinations.http import Answer, Dialect
 from audience_assets.destinations.iterable.endpoints import BULK_UPDATE, GET_USER, SUBSCRIBE, UNSUBSCRIBE
+from audience_assets.destinations.wording import scrubbed
 
 REQUEST_ID = "iterable-request-id"
 UNKNOWN_USER = "unknown_user"
@@ -67,7 +68,8 @@ class FieldsMismatched(BadBatch):
 
     def __init__(self, fields: Mapping[str, Expected], *, status: int, request_id: str | None) -> None:
         self.fields = dict(fields)
-        names = ", ".join(sorted(fields))
+        # Parts of an object may be called anything.
+        names = scrubbed(", ".join(sorted(fields)))
         message = f"Iterable refuses the batch: values of the wrong type in {names}."
         super().__init__(message, reason="type_mismatch", status=status, request_id=request_id)
 

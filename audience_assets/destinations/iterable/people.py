@@ -97,16 +97,30 @@ def nested(data: dict[str, Any]) -> dict[str, Any]:
 
 def read_people(members: Sequence[Member], kind: str) -> list[Person]:
     """Read every member's identifier. Two of one request could not be told apart in the answer."""
-    people, taken = [], set()
-    for member in members:
+    return _read((member, kind, member.values.get(kind)) for member in members)
+
+
+def read_leavers(members: Sequence[Member], kind: str) -> list[Person]:
+    """The same of people who leave. Who was added by what is not mapped any more is known by that."""
+    former = USER_ID if kind == EMAIL else EMAIL
+    return _read(
+        (member, former, member.identifier) if member.values.get(kind) is None else (member, kind, member.values[kind])
+        for member in members
+    )
+
+
+def _read(given: Iterable[tuple[Member, str, Any]]) -> list[Person]:
+    people: list[Person] = []
+    taken = set[tuple[str, str]]()
+    for member, kind, raw in given:
         person = Person(member, kind)
-        found = read_identifier(member.values.get(kind), kind)
+        found = read_identifier(raw, kind)
         if isinstance(found, Refused):
             person.refuse(found.reason, found.detail)
-        elif found in taken:
+        elif (kind, found) in taken:
             person.refuse("duplicate_identifier", "another member of the list has it")
         else:
-            taken.add(found)
+            taken.add((kind, found))
             person.identifier = found
         people.append(person)
     return people

@@ -8,13 +8,14 @@ leaving       skipped or looked up
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from audience_assets.destinations.base import ListMissing, ListRef, Member, Report, Unavailable
+from audience_assets.destinations.base import ListMissing, ListRef, Member, Outcome, Report, Status, Unavailable
 from audience_assets.destinations.http import Patience
 from audience_assets.destinations.iterable.answers import FORGOTTEN, BulkAnswer
 from audience_assets.destinations.iterable.attributes import Attributes
@@ -22,7 +23,7 @@ from audience_assets.destinations.iterable.client import IterableClient
 from audience_assets.destinations.iterable.creating import Creating, tell_refused
 from audience_assets.destinations.iterable.delivering import Delivering
 from audience_assets.destinations.iterable.existence import Existence
-from audience_assets.destinations.iterable.people import Person, read_people, report
+from audience_assets.destinations.iterable.people import Person, read_leavers, read_people, report
 from audience_assets.destinations.iterable.settings import EMAIL, USER_ID, IterableSettings
 
 
@@ -35,13 +36,18 @@ class Writing:
     attributes: Attributes
     existence: Existence
     kind: str
+    # People leave by an identifier that is not mapped any more. Some may enter by the one that is: two calls about one
+    # profile, and which Iterable carries out last is not known. So nobody enters before the next sync.
+    renamed: threading.Event = field(default_factory=threading.Event)
 
     def enter(self, target: ListRef, members: Sequence[Member]) -> Report:
+        if self.renamed.is_set():
+            return _undecided(members, 0)
         people, calls = read_people(members, self.kind), _Calls(self.client)
         # updateExistingUsersOnly is honoured in the other project types alone.
         calls.elsewhere += self.existence.look_up(people) if self._creates_by_subscribe else 0
         calls.elsewhere += self._subscribe(target, people)
-        return report(people, calls.total)
+        return _undecided(members, calls.total) if self.renamed.is_set() else report(people, calls.total)
 
     def update(self, target: ListRef, members: Sequence[Member]) -> Report:
         people, calls = read_people(members, self.kind), _Calls(self.client)
@@ -61,9 +67,11 @@ class Writing:
         return report(people, calls.total)
 
     def leave(self, target: ListRef, members: Sequence[Member]) -> Report:
-        people, calls = read_people(members, self.kind), _Calls(self.client)
-        if self._creates_by_subscribe and self.settings.unknown_leavers == "look_up":
-            calls.elsewhere += self.existence.look_up(people)
+        people, calls = read_leavers(members, self.kind), _Calls(self.client)
+        if any(person.kind != self.kind for person in people):
+            self.renamed.set()
+        if self.settings.project_type == EMAIL and self.settings.unknown_leavers == "look_up":
+            calls.elsewhere += self.existence.look_up([person for person in people if person.kind == EMAIL])
         leaving = _open(people)
         self._delivering.send(
             leaving,
@@ -151,6 +159,10 @@ class _Calls:
     @property
     def total(self) -> int:
         return self._client.calls - self._before + self.elsewhere
+
+
+def _undecided(members: Sequence[Member], calls: int) -> Report:
+    return Report([Outcome(member.identifier, Status.RETRY) for member in members], calls)
 
 
 def _open(people: Sequence[Person]) -> list[Person]:

@@ -53,8 +53,8 @@ from audience_assets.destinations.limits import floor_seconds
 
 # Klaviyo takes 10,000 in an import; sixteen batches of so many would not fit in memory.
 BATCH_SIZES = {Operation.ADD: 2000, Operation.UPDATE: 2000, Operation.REMOVE: CAPS.remove}
-# Readings of job states in an estimate: for each job, as those at work at the same time share them, and at least.
-POLLS, FEWEST_POLLS = 2, 5
+# Readings of job states in an estimate: one for each job, as those at work at once share them; at least so many.
+FEWEST_POLLS = 5
 # What a row takes in an import, roughly: to estimate how many fit in five megabytes.
 ROW_BYTES = 120
 ATTRIBUTE_BYTES = 60
@@ -187,7 +187,7 @@ class AudienceList:
 
     @staticmethod
     def _polls(imports: int) -> int:
-        return max(FEWEST_POLLS, POLLS * imports) if imports else 0
+        return max(FEWEST_POLLS, imports) if imports else 0
 
     def _importing(self, target: ListRef) -> Importing:
         return Importing(

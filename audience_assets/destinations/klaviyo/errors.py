@@ -125,6 +125,8 @@ def _about_the_account(
         scopes = ", ".join(SCOPES[endpoint.name])
         message = f"The API key lacks a scope that {endpoint.name!r} needs ({scopes})."
         return Unauthorized, f"{message} A key's scopes are fixed when it is made: make a new key with them."
+    if status == 404:
+        return Misconfigured, f"Klaviyo has no {endpoint.name!r} at this address: check base_url."
     if status == 410:
         return Misconfigured, f"Klaviyo has retired the API revision in use: {text}"
     return Misconfigured, f"Klaviyo refuses {endpoint.name!r}: {text}"

@@ -222,6 +222,13 @@ class ApiList:
                 phones[phone] = member.identifier
             elif external_id:
                 external_ids[external_id] = member.identifier
+            elif isinstance(address := normal_email(member.identifier), str):
+                # Added by what is not mapped any more.
+                emails[address] = member.identifier
+            elif isinstance(number := normal_phone(member.identifier, self.default_region), str):
+                phones[number] = member.identifier
+            else:
+                external_ids[member.identifier] = member.identifier
         return emails, phones, external_ids
 
     def members(self, target: ListRef) -> Iterator[RemoteMember]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import IO, TypeVar
@@ -79,13 +80,17 @@ class Uploader:
 def _write(sftp: paramiko.SFTPClient, place: str, content: IO[bytes]) -> None:
     """Write from the beginning, whatever an earlier try left there; the size is compared at the end."""
     content.seek(0)
-    sftp.putfo(content, place)
+    sftp.putfo(content, place, confirm=False)
+    try:
+        found = sftp.stat(place).st_size
+    except FileNotFoundError:
+        return  # taken, and cleared away
+    if found != content.tell():
+        raise OSError("the host has another size of it")
 
 
 def _rename(sftp: paramiko.SFTPClient, temporary: str, place: str) -> None:
-    """Nobody else has the name: if nothing has it any more, an earlier try whose answer was lost renamed it."""
-    try:
+    """Nobody else has the name: if nothing has it any more, it was renamed by a try whose answer was lost, or taken."""
+    with contextlib.suppress(FileNotFoundError):
         sftp.stat(temporary)
-    except FileNotFoundError:
-        return
-    sftp.rename(temporary, place)
+        sftp.rename(temporary, place)

@@ -51,7 +51,7 @@ class ContactList:
         return True
 
     def remove(self, contact_id: int, *, forgets_opt_out: bool) -> bool:
-        if self._members.get(contact_id) == SUPPRESSED and not forgets_opt_out:
+        if contact_id in self.departures and not forgets_opt_out:
             return False
         self.departures.pop(contact_id, None)
         self._sorted = None

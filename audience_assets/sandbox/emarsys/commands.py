@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from audience_assets.sandbox.emarsys.auth import ALL_PERMISSIONS
+from audience_assets.sandbox.switching import change_switches
 
 if TYPE_CHECKING:
     from audience_assets.sandbox.emarsys.account import EmarsysAccount
@@ -21,7 +22,7 @@ def run(vendor: EmarsysSandbox, name: str, arguments: Arguments) -> Any:
     create_list   name
     state         sizes of everything
     members       list: its name; addresses
-    switches      fields of `EmarsysSwitches` to change
+    switches      fields of `EmarsysSwitches` to change; answers with all of them
     """
     rest = dict(arguments)
     account_name = rest.pop("account", "demo")
@@ -39,7 +40,7 @@ def run(vendor: EmarsysSandbox, name: str, arguments: Arguments) -> Any:
             found = account.list_named(rest["list"])
             return {"emails": [each.email for each in account.members(found.id)]}
         case "switches":
-            return _switch(account, rest)
+            return change_switches(account.switches, rest)
     raise KeyError(name)
 
 
@@ -52,11 +53,3 @@ def _account(vendor: EmarsysSandbox, name: str, arguments: Arguments) -> Any:
 def _state(account: EmarsysAccount) -> Any:
     lists = [{"id": each.id, "name": each.name, "members": len(each.members)} for each in account.lists]
     return {"contacts": len(account.contacts), "lists": lists}
-
-
-def _switch(account: EmarsysAccount, changes: Arguments) -> Any:
-    for name, value in changes.items():
-        if name not in type(account.switches).__dataclass_fields__:
-            raise KeyError(name)
-        setattr(account.switches, name, value)
-    return changes

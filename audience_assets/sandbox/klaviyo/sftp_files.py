@@ -87,6 +87,12 @@ class Files:
             raise FileNotFoundError
         found.content.close()
 
+    def forget(self, path: str, file: StoredFile) -> None:
+        """Let go of a file, unless it has another name by now or another file has its name."""
+        with self._lock:
+            if self._files.get(path) is file:
+                self._files.pop(path).content.close()
+
     def clear(self) -> None:
         with self._lock:
             for each in self._files.values():

@@ -131,6 +131,8 @@ class Session(SFTPServerInterface):
                 if not file.content.closed:
                     with file.lock:
                         ingest(account, path.removeprefix(PROFILES), file.content, at)
+                    if account.switches.sftp_clears_away:
+                        self.files.forget(path, file)
 
             account.agenda.add(due, carry_out)
             account.settle()

@@ -49,10 +49,12 @@ class KlaviyoSwitches:
     # A file that came by SFTP is carried out this much later.
     sftp_ingest_delay: float = 0.05
     # Whether a file can be renamed there, whether one that is not called .csv is taken for an import, whether one is
-    # whose connection ended before it was closed, and whether an empty cell clears what the profile has.
+    # whose connection ended before it was closed, whether one that was carried out is cleared away, and whether an
+    # empty cell clears what the profile has.
     sftp_renames: bool = True
     sftp_takes_any_name: bool = False
     sftp_takes_halves: bool = False
+    sftp_clears_away: bool = False
     sftp_empty_clears: bool = False
     # Countries Klaviyo can send SMS to at all; an account has senders in some of them.
     sms_countries: frozenset[str] = frozenset(
