@@ -1,10 +1,10 @@
-"""A clock for vendors whose rate limits mean hours: it shows CPU time, and leaps over waits.
+"""A clock for vendors whose rate limits mean hours: it shows our CPU time, and leaps over waits.
 
-The process that syncs and the twin's process read the same clock. What either of them does takes the CPU time that both
-need for it, as if they had one processor, whatever else the machine is busy with. Disk and network take no time. Only
-when all that can go on is waiting it leaps to the end of the shortest wait: nobody has left and not arrived, and no
-thread of the two processes runs, wants to run or waits for the disk. So windows, waits and calls are where they would
-be on a machine of one's own, and times are never too short by what is done while somebody waits.
+The process that syncs and the twin's process read the same clock. What the syncing process does takes the CPU time of
+all its threads, one after the other, whatever else the machine is busy with. The vendor, the network and the disk take
+no time. Only when all that can go on is waiting it leaps to the end of the shortest wait: nobody has left and not
+arrived, and no thread of the two processes runs, wants to run or waits for the disk. So windows, waits and calls are
+where they would be on a machine of one's own with a vendor that answers at once.
 
 How late calls may be on a real machine and network, and draw a 429, this clock does not tell; a real one does. Linux.
 """
@@ -55,16 +55,20 @@ class Shared(NamedTuple):
     def working(self) -> list[int]:
         return [pid for pid in self.processes[:] if pid]
 
+    def serving(self) -> None:
+        """This is the twin's process."""
+        self.processes[TWIN] = os.getpid()
+
     @contextmanager
-    def counting(self, place: int) -> Iterator[None]:
-        """Count this process's CPU time from here on; what it has taken before and will take later is left out."""
+    def syncing(self) -> Iterator[None]:
+        """Show this process's CPU time from here on; what it has taken before and will take later is left out."""
         mine = os.getpid()
         self.skipped.get_obj().value -= cpu_seconds(mine)
-        self.processes[place] = mine
+        self.processes[SYNC] = mine
         try:
             yield
         finally:
-            self.processes[place] = 0
+            self.processes[SYNC] = 0
             self.skipped.get_obj().value += cpu_seconds(mine)
 
 
@@ -96,7 +100,8 @@ class SharedClock:
         self._skipped = shared.skipped.get_obj()
 
     def now(self) -> float:
-        worked = sum(cpu_seconds(pid) for pid in self._shared.working)
+        syncing = self._shared.processes[SYNC]
+        worked = cpu_seconds(syncing) if syncing else 0.0
         return self._shared.started + float(self._skipped.value) + worked
 
 
@@ -152,7 +157,7 @@ class SkippingClock(SharedClock):
     @contextmanager
     def running(self) -> Iterator[None]:
         thread = threading.Thread(target=self._skip_waits, name="skipping")
-        with self._shared.counting(SYNC):
+        with self._shared.syncing():
             thread.start()
             try:
                 yield

@@ -20,7 +20,7 @@ from audience_assets_tests.vendors import shop
 from audience_assets_tests.vendors.every import SERVICES
 from audience_assets_tests.vendors.limits import limited_by
 from benchmarks.meter import Cost, measured
-from benchmarks.skipping import TWIN, CountingSandbox, RealTime, Shared, SharedClock, SkippingClock, WatchedLog
+from benchmarks.skipping import CountingSandbox, RealTime, Shared, SharedClock, SkippingClock, WatchedLog
 
 ACTIVATION = "readers"
 Variant = Mapping[str, Mapping[str, str]]
@@ -60,7 +60,8 @@ def serve(task: Task, shared: Shared, pipe: Pipe) -> None:
     """Write the project, say its secrets, then answer "calls" and "listed" until told to end."""
     service = SERVICES[task.service]
     clock = RealTime() if task.real else SharedClock(shared)
-    with shared.counting(TWIN), CountingSandbox([service.twin(rate_limits=task.limits)], clock=clock) as sandbox:
+    shared.serving()
+    with CountingSandbox([service.twin(rate_limits=task.limits)], clock=clock) as sandbox:
         sandbox.shared = shared
         account = service.open(sandbox, "bench", task.variant)
         account.know(address(number) for number in range(task.members + task.leavers))

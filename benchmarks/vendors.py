@@ -34,6 +34,7 @@ MOST, MOST_MB = 1.05, 300
 # Below that the vendor's windows are not what takes the time.
 SHORTEST_FLOOR_SECONDS = 60
 CHUNK = 50_000
+DAY_SECONDS = 86_400
 
 
 @dataclass
@@ -117,7 +118,9 @@ def run(task: Task) -> bool:
     with Runtime.open(task.folder, url=task.warehouse) as runtime:
         bench = Bench(task, environment, shared, pipe, runtime, Counter())
         bench.load()
-        good = [bench.sync("first sync", 0), bench.sync("1 % churn", task.leavers)]
+        good = [bench.sync("first sync", 0)]
+        shared.skipped.get_obj().value += DAY_SECONDS
+        good.append(bench.sync("1 % churn", task.leavers))
     pipe.send("end")
     twin.join()
     return all(good)

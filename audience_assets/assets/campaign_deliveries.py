@@ -81,38 +81,45 @@ def delivery_metadata(found: CampaignDelivery) -> dict[str, Any]:
         "lists_delivered": found.in_state(DELIVERED),
         "lists_stopped_or_failed": found.in_state(*BAD_STATES),
     }
-    return metadata | ({"shrink_by_reason": _reasons(total)} if total.shrink else {})
+    shrunk = [row for each in found.lists for row in _shrink(each)]
+    return metadata | ({"shrink_by_reason": table(shrunk)} if shrunk else {})
 
 
 def _summary(found: CampaignDelivery) -> str:
-    """A bar for each list: how many of its customers are rows in it."""
-    lines = []
+    """A bar for each list: how many of its customers are rows in it. Lines are short: Dagster cuts long ones."""
+    lines = [f"**{found.in_state(DELIVERED)} of {len(found.lists)} lists delivered**"]
     for each in found.lists:
         reach = each.reach
-        told = f"{each.sub_audience}: {each.group} at {each.destination}"
-        drawn = bar(reach.rows, reach.customers)
-        lines.append(f"`{drawn}` {told}: {reach.rows:,} of {reach.customers:,}, {each.state}")
+        lines.append(f"{_group(each)} at {each.destination}: {each.state}")
+        lines.append(f"`{bar(reach.rows, reach.customers)}` {reach.rows:,} of {reach.customers:,}")
         if each.error:
             lines.append(f"> {each.error}")
-    return "\n\n".join([f"**{found.in_state(DELIVERED)} of {len(found.lists)} lists delivered**", *lines])
+    return "\n\n".join(lines)
+
+
+def _group(each: ListDelivery) -> str:
+    return f"{each.sub_audience}: {each.group}"
 
 
 def _row(each: ListDelivery) -> dict[str, Any]:
+    """What matters most comes first: a table wider than the page is cut."""
     reach = each.reach
     return {
-        "sub-audience": each.sub_audience,
-        "group": each.group,
+        "group": _group(each),
         "destination": each.destination,
-        "list": each.list_name,
-        "state": each.state,
         "customers": reach.customers,
         "rows": reach.rows,
-        "waiting": each.waiting,
         "shrink": reach.lost,
-        "why": "; ".join(f"{number:,} {why}" for why, number in reach.shrink.items()),
         "expansion": reach.expansion,
-        "at": f"{each.at:%Y-%m-%d %H:%M} UTC" if each.at else "",
+        "waiting": each.waiting,
+        "state": each.state,
+        "when": f"{each.at:%m-%d %H:%M}" if each.at else "",
     }
+
+
+def _shrink(each: ListDelivery) -> Iterator[dict[str, Any]]:
+    for why, customers in each.reach.shrink.items():
+        yield {"group": _group(each), "destination": each.destination, "customers": customers, "why": why}
 
 
 def _reasons(reach: Reach) -> dg.MetadataValue[Any]:

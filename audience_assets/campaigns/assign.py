@@ -16,11 +16,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from audience_assets.audiences.store import temporary_table
-from audience_assets.campaigns.exact import allocate, surplus
+from audience_assets.campaigns.exact import allocate_strata, surplus
 from audience_assets.campaigns.split import is_control, known, lost, sub_audience_name
 from audience_assets.campaigns.versions import EXACT, PartSplit, Splits
 from audience_assets.warehouse.column_types import UtcDateTime
-from audience_assets.warehouse.functions import hash_u32
+from audience_assets.warehouse.functions import bucket_of, hash_u32
 from audience_assets.warehouse.json_rows import encode_rows, json_rows
 
 COLUMNS = ("user_key", "place", "bucket", "group_name", "former_group", "former_version", "stratum")
@@ -198,13 +198,19 @@ def _has_keys(connection: Connection) -> bool:
 def _allocations(splits: Splits, taken: Sizes, waiting: Mapping[Stratum, int]) -> list[tuple[Any, ...]]:
     """(place, stratum, group, first, last): who in the hash order of those who wait gets the group, from 1 on."""
     rows: list[tuple[Any, ...]] = []
-    for (place, stratum), newcomers in sorted(waiting.items()):
+    for place in sorted({place for place, _ in waiting}):
         part: PartSplit = splits.parts[place]
-        start = 0
-        for group, number in allocate(part.quotas, taken.get((place, stratum), {}), newcomers).items():
-            if number:
-                rows.append((place, stratum, group, start + 1, start + number))
-            start += number
+        strata = {stratum: groups for (where, stratum), groups in taken.items() if where == place}
+        theirs = sorted(stratum for where, stratum in waiting if where == place)
+        # By lot, so that rounding favours nobody's name.
+        theirs.sort(key=lambda stratum: bucket_of(splits.salt, stratum))
+        given = allocate_strata(part.quotas, strata, {stratum: waiting[place, stratum] for stratum in theirs})
+        for stratum, groups in given.items():
+            start = 0
+            for group, number in groups.items():
+                if number:
+                    rows.append((place, stratum, group, start + 1, start + number))
+                start += number
     return rows
 
 

@@ -6,6 +6,7 @@ treatment are then treated alike, and chance alone tells them apart.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,6 +18,7 @@ from sqlalchemy.engine import Connection
 from audience_assets.audiences.insight_values import ratio
 from audience_assets.campaigns.measures import Measured, bought, capped, totals
 from audience_assets.campaigns.statistics import Proportion, Sample
+from audience_assets.errors import AudienceError
 from audience_assets.project.project import Project
 from audience_assets.warehouse.state import State
 
@@ -176,6 +178,12 @@ def _outcome(sub_audience: str, group: str, is_control: bool, rows: list[sa.Row[
     def added(name: str) -> float:
         return float(sum(getattr(row, name) for row in rows))
 
+    for field, name in ((what.value, "squares"), (what.items, "items")):
+        if field and not math.isfinite(added(name)):
+            raise AudienceError(
+                f"the values of {field.field} in {field.model} can't be added up: some are no numbers (NaN), or too "
+                f"large. Leave such rows out by the model's base_filter: {{field: {field.field}, op: lt, value: ...}}"
+            )
     return Outcome(
         sub_audience=sub_audience,
         group=group,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -82,7 +83,9 @@ def _part(part: Part, row: Any, useful: Decimal | None, *, has_value: bool) -> I
     people = {group.name: round(row.people * float(group.percent) / 100) for group in part.groups}
     control = people[part.control or ""]
     base = row.purchasers / row.people
-    revenue = Sample(row.people, float(row.value), float(row.squares)) if has_value else None
+    # A value that is no number (NaN) tells nothing; the results will say so.
+    is_known = has_value and math.isfinite(row.squares)
+    revenue = Sample(row.people, float(row.value), float(row.squares)) if is_known else None
     for group in part.groups:
         if not group.control:
             treated = people[group.name]

@@ -21,7 +21,7 @@ from audience_assets.project.times import parse_duration
 from audience_assets.sync.deliver import Deliverer, Delivery
 from audience_assets.sync.guards import Circumstances, GuardTripped, fingerprint, violations
 from audience_assets.sync.history import count_rejections, last_report, segment_state
-from audience_assets.sync.kept import expect_own_list, is_there, kept_lists, renamed, with_origin
+from audience_assets.sync.kept import expect_own_list, expect_unclaimed, is_there, kept_lists, renamed, with_origin
 from audience_assets.sync.lease import Lease, LeaseLost, hold_lease
 from audience_assets.sync.plan import Planner, reckon
 from audience_assets.sync.recovery import DELIVERING, FAILED, PLANNING, journal_of, merge_answers, recover
@@ -224,6 +224,8 @@ class _Run:
     def _ensure_list(self, lease: Lease, service: ListService) -> ListRef:
         known = self._known_list()
         found = service.get_list(known.id) if known.id else service.ensure_list(known.name)
+        if not known.id:
+            expect_unclaimed(self.runtime, self.planner.activation, found)
         target = replace(found, created=known.created) if known.id else found
         return self._keep_list(lease, service, with_origin(target))
 

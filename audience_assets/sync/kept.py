@@ -109,6 +109,27 @@ def _expect_same_keys(connection: Connection, state: State, activation: Effectiv
         )
 
 
+def expect_unclaimed(runtime: Runtime, activation: EffectiveActivation, found: ListRef) -> None:
+    """Raises ListMoved where a campaign's list, found by its name, holds people of a campaign with another id.
+
+    An activation under a new name adopts its former list. A campaign under a new id draws everybody anew, so whoever is
+    in the former list may be in control now.
+    """
+    if runtime.project.audience(activation.audience).campaign is None:
+        return
+    with runtime.engine.connect().execution_options(read_only=True) as connection, connection.begin():
+        others = kept_lists(connection, runtime.state)
+    for name, kept in others.items():
+        same = (kept.destination, kept.vendor_list_id) == (activation.destination, found.id)
+        if same and name != activation.name and kept.members:
+            raise ListMoved(
+                f"{activation.name}: the list {found.name!r} at {kept.destination} holds {kept.members:,} members of "
+                f"{name}. Under another id, the name of its file, a campaign draws everybody anew, so somebody in "
+                "control now may be among them. Nothing was sent. Give the file its former name back, or the "
+                "campaign another `name`, which makes lists of its own."
+            )
+
+
 def renamed(name: str, activation: EffectiveActivation) -> str | None:
     """What to say where the project names the list otherwise than the vendor does."""
     if name.strip() == activation.list_name.strip():

@@ -102,11 +102,11 @@ def test_a_destination_that_fails_does_not_undo_another_and_nobody_in_control_is
     assert evaluated["campaign/spring:not_empty"] and not evaluated["campaign/spring:control"]
     summary = campaign.newest("campaign_delivery/spring").metadata["lists"]
     assert isinstance(summary, dg.TableMetadataValue)
-    names = ("sub-audience", "group", "destination", "state", "customers", "rows", "waiting", "shrink")
+    names = ("group", "destination", "state", "customers", "rows", "waiting", "shrink")
     assert [tuple(row.data[name] for name in names) for row in summary.records] == [
-        ("Ten", "Socks", "klaviyo", "delivered", 8, 8, 0, 0),
-        ("Ten", "Socks", "second", "failed", 8, 0, 8, 0),
-        ("Remaining", "Shirts", "klaviyo", "delivered", 9, 9, 0, 0),
+        ("Ten: Socks", "klaviyo", "delivered", 8, 8, 0, 0),
+        ("Ten: Socks", "second", "failed", 8, 0, 8, 0),
+        ("Remaining: Shirts", "klaviyo", "delivered", 9, 9, 0, 0),
     ]
     numbers = campaign.numbers("campaign_delivery/spring")
     assert (numbers["customers"], numbers["rows"], numbers["waiting"]) == (25, 17, 8)

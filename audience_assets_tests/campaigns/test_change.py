@@ -114,6 +114,12 @@ def test_exact_sizes_hold_in_every_stratum(town: Town) -> None:
     assert set(found.values()) == {20, 90}
 
 
+def test_a_control_has_its_share_also_where_every_stratum_is_one_person(town: Town) -> None:
+    town.set_people({key: ("paris", key) for key in range(PEOPLE_COUNT)})
+    run = town.refresh(campaign(split={"method": "exact", "stratify_by": ["age"]}))
+    assert run.counts == {"Remaining": {"control": PEOPLE_COUNT // 10, "A": PEOPLE_COUNT * 9 // 10}}
+
+
 def test_a_holdout_lasts_as_long_as_it_says(town: Town) -> None:
     declared = campaign(holdout="universal", split={"method": "hash"})
     holdout = Holdout.model_validate({"percent": "20", "from": date(2026, 3, 16), "until": date(2026, 3, 17)})

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audience_assets.campaigns.exact import allocate, surplus
+from audience_assets.campaigns.exact import allocate, allocate_strata, surplus
 from audience_assets_tests.campaigns.test_bucket_map import wanted
 
 taken_by = st.dictionaries(st.sampled_from("ABCDEF"), st.integers(0, 40))
@@ -46,6 +46,23 @@ def test_sizes_stay_exact_while_an_audience_grows(quotas: dict[str, int], days: 
 @pytest.mark.parametrize(("people", "sizes"), [(10, [1, 5, 4]), (100, [10, 45, 45]), (0, [0, 0, 0])])
 def test_small_audiences(people: int, sizes: list[int]) -> None:
     assert list(allocate({"control": 1000, "A": 4500, "B": 4500}, {}, people).values()) == sizes
+
+
+@given(wanted(), st.lists(st.lists(st.integers(1, 4), max_size=60), min_size=1, max_size=3))
+def test_rounding_evens_out_over_strata_of_a_few_people(quotas: dict[str, int], days: list[list[int]]) -> None:
+    taken: dict[str, dict[str, int]] = {}
+    for day in days:
+        given = allocate_strata(quotas, taken, {str(number): people for number, people in enumerate(day)})
+        for stratum, groups in given.items():
+            assert sum(groups.values()) == day[int(stratum)]
+            before = taken.setdefault(stratum, {})
+            taken[stratum] = {group: before.get(group, 0) + number for group, number in groups.items()}
+    everybody = sum(map(sum, days))
+    for group, quota in quotas.items():
+        mine = sum(groups[group] for groups in taken.values())
+        assert abs(mine - quota * everybody / 10_000) < len(quotas)
+        for groups in taken.values():
+            assert abs(groups[group] - quota * sum(groups.values()) / 10_000) < 2
 
 
 @given(wanted(), taken_by, st.integers(0, 60))

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from scipy import stats
 from sqlalchemy.engine import Engine
 
+from audience_assets.campaigns.outlook import campaign_outlook
 from audience_assets.campaigns.results import CampaignResults, GroupResult, campaign_results
 from audience_assets.campaigns.results_file import result_rows, write_results
 from audience_assets.campaigns.results_picture import lift_picture
@@ -205,6 +206,19 @@ def test_a_campaign_that_was_never_computed_says_so(warehouse: Engine) -> None:
     set_orders(warehouse, [])
     with pytest.raises(WarehouseError, match="campaign spring was never computed"):
         found_in(town, measured_project(campaign(**PLAN)))
+
+
+def test_a_value_that_is_no_number_is_told_and_not_added_up(make_warehouse: Any) -> None:
+    town = Town.on(make_warehouse("duckdb"), adults_of(["paris"], 20))
+    bought = START + timedelta(hours=1)
+    set_orders(town.engine, [(1, bought, float("nan"), 1), (2, bought, 5.0, 1)])
+    project = measured_project(campaign(launch=LAUNCH))
+    town.refresh(project)
+    with pytest.raises(AudienceError, match="amount in orders can't be added up: some are no numbers"):
+        found_in(town, project)
+    with town.engine.connect() as connection:
+        [outlook] = campaign_outlook(connection, town.state, project, "spring", bought + timedelta(days=1))
+    assert (outlook.base_rate, outlook.base_revenue) == (0.1, None)
 
 
 def test_lost_people_are_a_sample_ratio_mismatch(town: Town) -> None:

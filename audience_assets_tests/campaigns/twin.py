@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from audience_assets.campaigns.bucket_map import BucketMap, first_map, rebalanced, shares, sizes
-from audience_assets.campaigns.exact import allocate, surplus
+from audience_assets.campaigns.exact import allocate_strata, surplus
 from audience_assets.project.campaigns import Campaign, Group, Remaining, SubAudience
 from audience_assets.project.conditions import FieldCondition
 from audience_assets_tests.campaigns.people import Person
@@ -18,7 +18,7 @@ from audience_assets_tests.campaigns.people import Person
 SMALL = 10_000
 
 
-def u32(salt: str, key: int) -> int:
+def u32(salt: str, key: int | str) -> int:
     return int(hashlib.md5(f"{salt}:{key}".encode(), usedforsecurity=False).hexdigest()[:8], 16)
 
 
@@ -146,7 +146,8 @@ class Twin:
         for user, sub in matched:
             first_match = campaign.assignment == "first_match"
             former = current.get((user, None if first_match else sub))
-            stratum = "|".join(repr(getattr_of(people[user], name)) for name in campaign.split.stratify_by)
+            values = [getattr_of(people[user], name) for name in campaign.split.stratify_by]
+            stratum = "\x1f".join("\x1e" if value is None else str(value) for value in values)
             found.append(Place(user, former.sub if former else sub, stratum, former))
         return found
 
@@ -221,12 +222,15 @@ class Twin:
                         groups = taken.setdefault(place.stratum, {})
                         groups[place.group] = groups.get(place.group, 0) + 1
                 self._release(here, part, taken)
-            for stratum in {place.stratum for place in here}:
-                waiting = [place for place in here if place.stratum == stratum and place.group is None]
-                waiting.sort(key=lambda place: (u32(part.salt, place.user), place.user))
-                given = allocate(part.quotas, taken.get(stratum, {}), len(waiting))
-                names = [group for group, number in given.items() for _ in range(number)]
-                for place, name in zip(waiting, names, strict=True):
+            waiting = [place for place in here if place.group is None]
+            waiting.sort(key=lambda place: (u32(part.salt, place.user), place.user))
+            strata = Counter(place.stratum for place in waiting)
+            by_lot = sorted(strata, key=lambda stratum: (u32(part.salt, stratum) % 10_000, stratum))
+            given = allocate_strata(part.quotas, taken, {stratum: strata[stratum] for stratum in by_lot})
+            for stratum, groups in given.items():
+                names = [group for group, number in groups.items() for _ in range(number)]
+                theirs = [place for place in waiting if place.stratum == stratum]
+                for place, name in zip(theirs, names, strict=True):
                     place.group = name
 
     def _taken(self, sub: str, part: Part) -> dict[str, dict[str, int]]:

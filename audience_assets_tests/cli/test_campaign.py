@@ -141,6 +141,9 @@ def test_a_delivered_campaign_holds_its_groups_and_no_control(
         ("Spring", "control", "True"),
         ("Spring", "control", "1"),
     }
+    assert {row["destinations"] for row in rows} == {""}
+    treated = list(csv.DictReader(files["Spring_French_Socks"].read_text().splitlines()))
+    assert {(row["destinations"], row["split_version"]) for row in treated} == {("klaviyo", "1")}
 
 
 def test_status_tells_what_became_of_every_list(campaign: Campaign, run: Run, project: Path, vendor: Vendor) -> None:
@@ -217,6 +220,25 @@ def test_an_archived_campaign_leaves_its_lists_and_groups_as_they_are(
     [told] = answer(campaign("status", "--json"))
     assert told["state"] == "archived" and told["lists"][0]["rows"] == len(members)
     assert LISTS[0] in run("status").stdout and "kept by no activation" not in run("status").stdout
+
+
+def test_a_campaign_under_another_id_does_not_take_the_lists_over(
+    campaign: Campaign, run: Run, project: Path, vendor: Vendor
+) -> None:
+    """It draws everybody anew: whoever was treated may be control now, and would stay in the list."""
+    assert run("sync", "--campaign", "spring").exit_code in (0, 4)
+    vendor.account.finish_jobs()
+    listed = vendor.account.list_named("Spring_Socks").id
+    members = {profile.id for profile in vendor.account.members(listed)}
+    (project / "campaigns/spring.yaml").rename(project / "campaigns/spring_two.yaml")
+    refused = run("sync", "--campaign", "spring_two")
+    assert refused.exit_code == 1
+    assert f"the list 'Spring_Socks' at klaviyo holds {len(members)} members of {LISTS[0]}" in refused.stderr
+    assert {profile.id for profile in vendor.account.members(listed)} == members
+    assert answer(campaign("status", "spring_two", "--json"))[0]["lists"][0]["state"] == "failed"
+    text = SPRING.replace("name: Spring", "name: Spring two")
+    (project / "campaigns/spring_two.yaml").write_text(text)
+    assert run("sync", "--campaign", "spring_two").exit_code in (0, 4)
 
 
 def test_a_copied_campaign_needs_another_name_and_draws_anew(campaign: Campaign, project: Path) -> None:

@@ -18,9 +18,11 @@ from audience_assets.cli.refreshing import refresh_campaigns
 from audience_assets.cli.session import Session
 from audience_assets.project.audiences import parts_of
 from audience_assets.project.campaign_files import recipients_file
+from audience_assets.project.campaigns import Campaign, Group
 from audience_assets.runtime import Runtime
 
-COLUMNS = ("user_key", "campaign", "campaign_name", "sub_audience", "group_name", "is_control", "bucket", "since")
+KEPT = ("user_key", "sub_audience", "group_name", "is_control", "bucket", "split_version", "since")
+COLUMNS = ("user_key", "campaign", "campaign_name", *KEPT[1:], "destinations", "launch_date")
 
 
 @declare(
@@ -77,14 +79,19 @@ def _write(runtime: Runtime, campaign: str, folder: Path, as_of: datetime) -> It
     for part in parts_of(declared):
         for group in part.groups:
             name = recipients_file(declared, part.name, group.name, day(runtime.project, as_of))
-            yield write_csv(folder / name, COLUMNS, _rows(runtime, campaign, part.name, group.name))
+            yield write_csv(folder / name, COLUMNS, _rows(runtime, declared, part.name, group))
 
 
-def _rows(runtime: Runtime, campaign: str, sub_audience: str, group: str) -> Iterator[dict[str, Any]]:
-    c = _table(runtime, campaign).c
-    title = runtime.project.campaigns[campaign].title
-    columns = (c.user_key, c.sub_audience, c.group_name, c.is_control, c.bucket, c.since)
-    query = sa.select(*columns).where(c.sub_audience == sub_audience, c.group_name == group).order_by(c.user_key)
+def _rows(runtime: Runtime, campaign: Campaign, sub_audience: str, group: Group) -> Iterator[dict[str, Any]]:
+    """Who is in a group, where it is sent (the control nowhere), and what the campaign says of itself."""
+    c = _table(runtime, campaign.campaign).c
+    same = {
+        "campaign": campaign.campaign,
+        "campaign_name": campaign.title,
+        "destinations": " ".join(group.destinations),
+        "launch_date": campaign.launch,
+    }
+    query = sa.select(*(c[name] for name in KEPT)).where(c.sub_audience == sub_audience, c.group_name == group.name)
     with runtime.engine.connect().execution_options(yield_per=10_000) as connection:
-        for row in connection.execute(query).mappings():
-            yield {**row, "campaign": campaign, "campaign_name": title}
+        for row in connection.execute(query.order_by(c.user_key)).mappings():
+            yield {**row, **same}

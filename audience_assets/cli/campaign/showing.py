@@ -80,6 +80,11 @@ def delivery_table(found: CampaignDelivery, state: str = "active") -> Table:
         )
         for each in found.lists
     ]
+    total = found.total
+    if len(rows) > 1:
+        waiting = count(sum(each.waiting for each in found.lists))
+        sums = (count(total.customers), count(total.rows), waiting, count(total.lost), count(total.expansion))
+        rows.append(("all lists", "", "", "", *sums, ""))
     numbers = ("customers", "rows", "waiting", "expansion")
     columns = ("sub-audience", "group", "destination", "state", *numbers[:3], "shrink", numbers[3], "when")
     title = f"{found.campaign}: lists" if state == "active" else f"{found.campaign} ({state}): lists"

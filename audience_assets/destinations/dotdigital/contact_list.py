@@ -91,7 +91,7 @@ class ContactList:
         imports = sum(ceil(count / self._settings.batch_size) for count in (adds, updates))
         moves = updates if self._options.identifier == "phone" else 0
         removals = ceil(removes / REMOVAL_SIZE) + ceil(moves / REMOVAL_SIZE)
-        reading = imports + ceil((adds + updates) / CONTACTS_PAGE) if self._options.tell_unreachable else 0
+        reading = self._reading(imports, adds + updates) if self._options.tell_unreachable else 0
         counts = {
             calls.ACCOUNT_INFO: int(self._settings.find_region and bool(imports or removals)),
             calls.SERVER_TIME: int(bool(reading)),
@@ -105,6 +105,14 @@ class ContactList:
             calls.GET_CONTACT: READ_BACK * removals,
         }
         return [CallEstimate(self._client.pace.endpoint(call), count) for call, count in counts.items() if count]
+
+    def _reading(self, imports: int, people: int) -> int:
+        """Pages of people whom imports changed.
+
+        Those of the second at which a reading ended are read again by the next one, and its last page may be empty.
+        Imports at work at the same time share a reading.
+        """
+        return ceil(people / CONTACTS_PAGE) + imports + ceil(imports / self._settings.imports_in_flight)
 
     def _entering(self, target: ListRef) -> Entering:
         return Entering(
