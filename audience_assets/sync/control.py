@@ -120,18 +120,24 @@ def _ending_alike(ours: sa.CTE, theirs: sa.CTE) -> sa.Select[Any]:
     maybe = sa.or_(ours.c.address == theirs.c.address, sa.not_(apart))
     columns = (ours.c.user_key, ours.c.address, ours.c.region, theirs.c.address, theirs.c.region)
     pairs = sa.select(*(column.label(f"c{at}") for at, column in enumerate(columns)))
-    return pairs.join_from(ours, theirs, tail(ours.c.address) == tail(theirs.c.address)).where(
-        maybe, *(sa.func.length(each.c.address) >= TAIL for each in (ours, theirs))
-    )
+    return pairs.join_from(ours, theirs, ours.c.ending == theirs.c.ending).where(maybe)
 
 
 def _numbers(desired: Desired, column: str, name: str) -> sa.CTE:
-    """Made once: what is asked of a number would otherwise be worked out anew wherever it is named."""
+    """Members with a number, its country and its last digits."""
     region = sa.cast(desired.values[desired.region] if desired.region else sa.null(), sa.String).label("region")
-    numbers = _addresses(desired, PHONE, column, region).cte(name)
+    c = _made_once(_addresses(desired, PHONE, column, region), name).c
+    ending = tail(c.address).label("ending")
+    rows = sa.select(c.user_key, c.address, c.region, ending).where(sa.func.length(c.address) >= TAIL)
+    return _made_once(rows, f"{name}_ending")
+
+
+def _made_once(rows: sa.Select[Any], name: str) -> sa.CTE:
+    """What is asked of its columns is not worked out anew wherever they are named, and SQLite can index them."""
+    found = rows.cte(name)
     for dialect in ("sqlite", "postgresql"):
-        numbers = numbers.prefix_with("MATERIALIZED", dialect=dialect)
-    return numbers
+        found = found.prefix_with("MATERIALIZED", dialect=dialect)
+    return found
 
 
 def _same_number(row: Any, default_region: str | None) -> bool:
