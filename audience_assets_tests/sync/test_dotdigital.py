@@ -135,6 +135,21 @@ def test_a_fault_storm_ends_in_the_right_list(make_shop: MakeShop) -> None:
     assert shop.listed() == {shown[key] for key in audience}
 
 
+def test_another_identifier_settles_though_everybody_leaves_and_enters_at_once(make_shop: MakeShop) -> None:
+    """Imports that ran beside removals put people back, and each asked for the other again in the next sync."""
+    shop = make_shop("contact_id")
+    shown = populate(shop)
+    shop.vips(range(1, PEOPLE + 1))
+    shop.sync()
+    for identifier in ("email", "contact_id", "email"):
+        shop.identifier = identifier
+        shop.open()
+        shop.sync()
+        report = shop.sync()
+        assert (report.retry, shop.listed()) == (0, set(shown.values()))
+        assert shop.sync().state == "unchanged"
+
+
 def test_reconciling_finds_who_was_taken_off_and_leaves_who_went(make_shop: MakeShop) -> None:
     shop = make_shop()
     shown = populate(shop)

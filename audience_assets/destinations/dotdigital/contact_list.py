@@ -33,6 +33,7 @@ from audience_assets.destinations.dotdigital.lists import Lists, name_fault
 from audience_assets.destinations.dotdigital.optouts import OptOuts, membership
 from audience_assets.destinations.dotdigital.settings import ContactListOptions, DotdigitalSettings
 from audience_assets.destinations.dotdigital.standing import Standing
+from audience_assets.destinations.turns import Turns
 
 BATCH_SIZES = {Operation.ADD: 5000, Operation.UPDATE: 5000, Operation.REMOVE: REMOVAL_SIZE}
 # Polls of one job in an estimate; they are not limited.
@@ -50,6 +51,7 @@ class ContactList:
         self._lists = Lists(self._client, self._options.visibility)
         self._slots = threading.Semaphore(self._settings.imports_in_flight)
         self._leavers = Leavers()
+        self._turns = Turns()
         self._opt_outs: dict[str, OptOuts] = {}
         self._standing = Standing(self._client, self._options.identifier)
 
@@ -124,6 +126,7 @@ class ContactList:
             self._opt_outs_of(target),
             self._standing if self._options.tell_unreachable else None,
             self._leavers,
+            self._turns,
             self._slots,
         )
 
@@ -136,6 +139,7 @@ class ContactList:
             target,
             self._opt_outs_of(target),
             self._leavers,
+            self._turns,
         )
 
     def _opt_outs_of(self, target: ListRef) -> OptOuts:

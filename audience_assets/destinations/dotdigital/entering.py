@@ -21,6 +21,7 @@ from audience_assets.destinations.dotdigital.optouts import OptOuts, membership
 from audience_assets.destinations.dotdigital.settings import DotdigitalSettings
 from audience_assets.destinations.dotdigital.standing import Standing
 from audience_assets.destinations.rows import deliver_rows
+from audience_assets.destinations.turns import IMPORTING, Turns
 
 # Rows that a report does not name are looked up one by one; of more than so many a sample is.
 MOST_LOOKUPS = 50
@@ -39,6 +40,7 @@ class Entering:
     opt_outs: OptOuts
     standing: Standing | None
     leavers: Leavers
+    turns: Turns
     slots: threading.Semaphore
 
     def deliver(self, members: Sequence[Member]) -> Report:
@@ -61,7 +63,7 @@ class Entering:
         accepted = [row for row in rows if row.status is Status.ACCEPTED]
         for row in accepted:
             if self.leavers.has(row.contact_id):
-                # Another spelling of the contact leaves in this sync, and which job ends last is not known.
+                # Another spelling of the contact leaves in this sync, and its removal may be tried again after this.
                 row.status = Status.RETRY
         if self.standing is not None and accepted:
             self.standing.catch_up()
@@ -81,7 +83,7 @@ class Entering:
                 row.settle(Status.RETRY)
 
     def _send(self, rows: Sequence[Row]) -> ImportReport:
-        with self.slots:
+        with self.turns.of(IMPORTING), self.slots:
             import_id = self.client.import_contacts([self._contact(row) for row in rows])
 
             def read() -> dict[str, Any]:

@@ -23,6 +23,7 @@ from audience_assets.destinations.dotdigital.settings import DotdigitalSettings
 from audience_assets.destinations.identifiers import Refused
 from audience_assets.destinations.rows import deliver_rows
 from audience_assets.destinations.shapes import whole
+from audience_assets.destinations.turns import REMOVING, Turns
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class Leaving:
     target: ListRef
     opt_outs: OptOuts
     leavers: Leavers
+    turns: Turns
 
     def deliver(self, members: Sequence[Member]) -> Report:
         before = self.client.calls
@@ -120,6 +122,17 @@ class Leaving:
     def _send(self, rows: Sequence[Row]) -> frozenset[int]:
         """The contacts that are still in the list, as far as a look at some tells."""
         ids = sorted({row.contact_id for row in rows if row.contact_id is not None})
+        sample = {ids[0], ids[-1]}
+        # An import that runs at the same time may put one of them, under another spelling, back before the look.
+        with self.turns.of(REMOVING):
+            self._run(ids)
+            seen = frozenset(contact_id for contact_id in sample if self._is_listed(contact_id))
+        if seen < sample:
+            return seen
+        _log.warning("Dotdigital completed a removal, and its people are still in the list; the next sync repeats it.")
+        return frozenset(ids)
+
+    def _run(self, ids: Sequence[int]) -> None:
         try:
             job = self.client.remove(self.target.id, ids)
         except ContactMissing as error:
@@ -129,12 +142,6 @@ class Leaving:
         )
         if status != COMPLETED:
             raise Unavailable("Dotdigital's removal failed.")
-        sample = {ids[0], ids[-1]}
-        seen = frozenset(contact_id for contact_id in sample if self._is_listed(contact_id))
-        if seen < sample:
-            return seen
-        _log.warning("Dotdigital completed a removal, and its people are still in the list; the next sync repeats it.")
-        return frozenset(ids)
 
     def _is_listed(self, contact_id: int) -> bool:
         contact = self.client.contact("contactId", str(contact_id))

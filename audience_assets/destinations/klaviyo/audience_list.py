@@ -48,8 +48,8 @@ from audience_assets.destinations.klaviyo.routes import API, AUTO, SFTP, routes
 from audience_assets.destinations.klaviyo.settings import AudienceListOptions, KlaviyoSettings
 from audience_assets.destinations.klaviyo.sftp_delivery import SftpDelivery, patience_of
 from audience_assets.destinations.klaviyo.sftp_settings import header_faults
-from audience_assets.destinations.klaviyo.turns import Turns
 from audience_assets.destinations.limits import floor_seconds
+from audience_assets.destinations.turns import Turns
 
 # Klaviyo takes 10,000 in an import; sixteen batches of so many would not fit in memory.
 BATCH_SIZES = {Operation.ADD: 2000, Operation.UPDATE: 2000, Operation.REMOVE: CAPS.remove}

@@ -35,8 +35,8 @@ from audience_assets.destinations.klaviyo.endpoints import CAPS
 from audience_assets.destinations.klaviyo.import_jobs import FinishedImport, ImportJobs
 from audience_assets.destinations.klaviyo.import_rows import WIRE_NAMES, ImportRow, RowReader
 from audience_assets.destinations.klaviyo.settings import KlaviyoSettings
-from audience_assets.destinations.klaviyo.turns import IMPORTING, Turns
 from audience_assets.destinations.rows import deliver_rows
+from audience_assets.destinations.turns import IMPORTING, Turns
 
 _log = logging.getLogger(__name__)
 

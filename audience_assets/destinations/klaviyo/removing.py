@@ -25,8 +25,8 @@ from audience_assets.destinations.klaviyo.client import KlaviyoClient
 from audience_assets.destinations.klaviyo.endpoints import CAPS
 from audience_assets.destinations.klaviyo.errors import PROFILE_GONE
 from audience_assets.destinations.klaviyo.import_jobs import ImportJobs
-from audience_assets.destinations.klaviyo.turns import REMOVING, Turns
 from audience_assets.destinations.rows import deliver_rows
+from audience_assets.destinations.turns import REMOVING, Turns
 
 # A profile that was merged away between look-up and removal is looked up once more.
 ROUNDS = 2
