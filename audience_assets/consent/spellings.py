@@ -47,7 +47,7 @@ def _by_other_spelling(
     """Number as somebody who opted out has it -> changes that have it in another spelling."""
     address = source.addresses[channel].of_row(change)
     opted_out = source.who_opted_out(channel, numbers.of_user)
-    tailed = sa.select(opted_out, _tail(opted_out.c.address).label("tail")).subquery("opted_out")
+    tailed = sa.select(opted_out, tail(opted_out.c.address).label("tail")).subquery("opted_out")
     pairs = (
         sa.select(
             change.c.seq,
@@ -56,7 +56,7 @@ def _by_other_spelling(
             tailed.c.address.label("other"),
             tailed.c.region.label("other_region"),
         )
-        .join(tailed, tailed.c.tail == _tail(address))
+        .join(tailed, tailed.c.tail == tail(address))
         .where(change.c.operation.in_(OPTED_IN_HERE), address != tailed.c.address, sa.func.length(address) >= TAIL)
     )
     found: dict[str, list[int]] = defaultdict(list)
@@ -70,7 +70,8 @@ def _by_other_spelling(
     return found
 
 
-def _tail(address: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
+def tail(address: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
+    """The digits that every spelling of a number ends with; of shorter texts something else."""
     return sa.func.substr(address, sa.func.length(address) - (TAIL - 1), type_=sa.String())
 
 

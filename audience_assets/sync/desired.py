@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -39,6 +39,12 @@ class Desired:
     identifier_kinds: tuple[str, ...]
     tracked_columns: tuple[str, ...]  # a change of one of these is an update at the vendor
     expands: bool = False  # a user may have several rows, each with an identifier of its own
+    # Every mapped identifier and its ledger column: what a delivery can reach somebody by, known by it or not.
+    addresses: tuple[tuple[str, str], ...] = ()
+    region: str | None = None  # ledger column of the country of a phone number
+    default_region: str | None = None  # ISO country of numbers without one
+    # Kind of address -> members left out already, because somebody in control has theirs.
+    barred: Mapping[str, int] = field(default_factory=dict)
 
     def identifier(self) -> sa.ColumnElement[str]:
         """The normalised identifier of a user: the first mapped one that is not blank."""
@@ -64,13 +70,20 @@ class Desired:
 
     def joined(self, *, identifiers_only: bool = False, unseen: bool = False) -> sa.Join:
         """Members with their columns, or no more than identifiers need; `unseen`: also whom the users model lacks."""
+        return self._joined(self._joins_for(self.identifier_columns) if identifiers_only else self.joins, unseen)
+
+    def joined_for(self, columns: Sequence[str]) -> sa.Join:
+        """Members with what these ledger columns need."""
+        return self._joined(self._joins_for(columns))
+
+    def _joined(self, joins: Sequence[Join], unseen: bool = False) -> sa.Join:
         clause = self.members.join(self.users, self.key == self.members.c.user_key, isouter=unseen)
-        for target, on in self._identifier_joins() if identifiers_only else self.joins:
+        for target, on in joins:
             clause = clause.outerjoin(target, on)
         return clause
 
-    def _identifier_joins(self) -> list[Join]:
-        needed = {table for name in self.identifier_columns for table in _tables_of(self.values[name])}
+    def _joins_for(self, columns: Sequence[str]) -> list[Join]:
+        needed = {table for name in columns for table in _tables_of(self.values[name])}
         joins: list[Join] = []
         for target, on in reversed(self.joins):
             if target in needed:

@@ -166,6 +166,9 @@ class Planner:
             identifier_kinds=tuple(kinds),
             tracked_columns=tuple(by_attribute[name] for name in tracked if name in by_attribute),
             expands=self.activation.on_duplicate == "expand",
+            addresses=tuple((kind, by_attribute[kind]) for kind in mapping.identifiers),
+            region=by_attribute.get(REGION),
+            default_region=mapping.default_region,
         )
 
     def _phones(self, tables: ListTables) -> Phones | None:

@@ -73,9 +73,10 @@ def reach_of(connection: Connection, planner: Planner, desired: Desired, kept: D
     """Count them where those of `desired` who share an address with somebody in control are left out in `kept`."""
     everybody = connection.scalar(sa.select(sa.func.count()).select_from(desired.members)) or 0
     found = _measure(connection, planner, kept)
-    barred = everybody - found.customers
-    why = f"the {' or '.join(desired.identifier_kinds)} of somebody in control"
-    return replace(found, customers=everybody, shrink={**found.shrink, **({why: barred} if barred else {})})
+    barred = {f"the {kind} of somebody in control": people for kind, people in kept.barred.items()}
+    unseen = everybody - found.customers - sum(barred.values())
+    gone = {"no row in the users' table": unseen} if unseen else {}
+    return replace(found, customers=everybody, shrink={**found.shrink, **barred, **gone})
 
 
 def _measure(connection: Connection, planner: Planner, desired: Desired) -> Reach:

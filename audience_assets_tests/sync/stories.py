@@ -15,7 +15,7 @@ from audience_assets.campaigns.refresh import refresh_campaign
 from audience_assets.consent.words import unread_words
 from audience_assets.destinations.base import ListMissing, ListRef
 from audience_assets.forgetting import forget, proofs_of, read_subject
-from audience_assets.project.activations import Guard
+from audience_assets.project.activations import Guard, Mapping
 from audience_assets.project.campaigns import Campaign
 from audience_assets.sync import (
     GuardTripped,
@@ -101,9 +101,11 @@ def life_of_a_treatment(folder: Path, engine: sa.Engine) -> None:
         {"name": "Socks", "percent": "50", "destinations": ["plain"]},
     ]
     spring = Campaign.model_validate({"campaign": "spring", "include": ["vips"], "remaining": {"groups": groups}})
-    listed = project.effective["vips"].model_copy(update={"audience": "spring.remaining.socks"})
+    mapping = Mapping(identifiers={"email": "email", "phone": "city"}, default_region="FR")
+    listed = project.effective["vips"].model_copy(update={"audience": "spring.remaining.socks", "mapping": mapping})
     runtime.project = replace(project, campaigns={"spring": spring}, effective={"vips": listed})
-    world.set_people({key: (f"p{key // 2}@example.com", "paris", key) for key in range(1, 41)}, ())
+    numbers = ("+33142685301", "01 42 68 53 01", "+33142685300", None)
+    world.set_people({key: (f"p{key // 2}@example.com", numbers[key % 4], key) for key in range(1, 41)}, ())
     refresh_campaign(engine, runtime.state, runtime.project, "spring", NOON)
     report = world.sync()
     planner = Planner(runtime, "vips", NOON)
@@ -111,6 +113,7 @@ def life_of_a_treatment(folder: Path, engine: sa.Engine) -> None:
         reach = measure_reach(connection, planner, planner.unplanned())
     assert 0 < reach.rows == report.members_after < reach.customers == 20
     assert reach.shrink["the email of somebody in control"] > 0
+    assert reach.shrink["the phone of somebody in control"] > 0
     [told] = campaign_delivery(runtime, "spring").lists
     assert (told.state, told.reach) == ("delivered", reach)
 
