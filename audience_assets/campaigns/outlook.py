@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -22,7 +22,7 @@ from audience_assets.warehouse.state import State
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """One treatment beside its control, both as large as the percentages make them.
+    """One treatment beside its control, both as large as they are.
 
     `base_rate` and `base_revenue` are what the sub-audience's people bought within as many days before now as the
     campaign is measured for. A lift (0.2 is +20 %) is found in 80 % of campaigns; None where none is large enough or
@@ -70,25 +70,28 @@ def campaign_outlook(
     query: sa.Select[Any] = sa.select(c.sub_audience, *totals(c.user_key, found)).group_by(c.sub_audience)
     query = query.select_from(recipient.outerjoin(found, found.c.user_key == c.user_key))
     rows = {row.sub_audience: row for row in connection.execute(query)}
+    counted = sa.select(c.sub_audience, c.group_name, sa.func.count()).group_by(c.sub_audience, c.group_name)
+    sizes = {(row[0], row[1]): int(row[2]) for row in connection.execute(counted)}
     useful = campaign.measurement.useful_lift_percent
     return [
         each
         for part in parts(campaign)
         if part.name in rows and part.control is not None
-        for each in _part(part, rows[part.name], useful, has_value=what.value is not None)
+        for each in _part(part, rows[part.name], sizes, useful, has_value=what.value is not None)
     ]
 
 
-def _part(part: Part, row: Any, useful: Decimal | None, *, has_value: bool) -> Iterator[Outlook]:
-    people = {group.name: round(row.people * float(group.percent) / 100) for group in part.groups}
-    control = people[part.control or ""]
+def _part(
+    part: Part, row: Any, sizes: Mapping[tuple[str, str], int], useful: Decimal | None, *, has_value: bool
+) -> Iterator[Outlook]:
+    control = sizes.get((part.name, part.control or ""), 0)
     base = row.purchasers / row.people
     # A value that is no number (NaN) tells nothing; the results will say so.
     is_known = has_value and math.isfinite(row.squares)
     revenue = Sample(row.people, float(row.value), float(row.squares)) if is_known else None
     for group in part.groups:
         if not group.control:
-            treated = people[group.name]
+            treated = sizes.get((part.name, group.name), 0)
             yield Outlook(
                 sub_audience=part.name,
                 group=group.name,

@@ -62,3 +62,14 @@ def test_without_a_measure_there_is_no_outlook(make_warehouse: Any) -> None:
     town.refresh(project)
     with town.engine.connect() as connection:
         assert campaign_outlook(connection, town.state, project, "spring", NOON) == []
+
+
+def test_groups_are_as_large_as_chance_made_them(make_warehouse: Any) -> None:
+    town = Town.on(make_warehouse("sqlite"), adults_of(["paris"], 200))
+    set_orders(town.engine, [(1, NOON - timedelta(days=1), 20.0, 1)])
+    project = measured_project(campaign(**PLAN, split={"method": "hash"}))
+    run = town.refresh(project)
+    with town.engine.connect() as connection:
+        a, b = campaign_outlook(connection, town.state, project, "spring", NOON)
+    assert {"control": a.control, "A": a.treated, "B": b.treated} == run.counts["Paris"]
+    assert run.counts["Paris"] != {"control": 40, "A": 100, "B": 60}
