@@ -19,6 +19,7 @@ from audience_assets.destinations.limits import floor_seconds
 from audience_assets.errors import AudienceError
 from audience_assets.project.times import parse_duration
 from audience_assets.sync.deliver import Deliverer, Delivery
+from audience_assets.sync.diff import IN_LIST
 from audience_assets.sync.guards import Circumstances, GuardTripped, fingerprint, violations
 from audience_assets.sync.history import count_rejections, last_report, segment_state
 from audience_assets.sync.kept import expect_own_list, expect_unclaimed, is_there, kept_lists, renamed, with_origin
@@ -179,7 +180,7 @@ class _Run:
                 # Nobody can take the list over before this is committed, so nobody's plan is overwritten.
                 lease.assert_held(connection)
                 counts = self.planner.write(connection, self.tables, self.sync, unidentified)
-                found = self._violations(connection, counts, last, known)
+                found = self._violations(connection, counts, known)
                 name = fingerprint(connection, self.tables.change) if found else None
         routes, calls = reckon(service, counts)
         return Plan(
@@ -197,16 +198,17 @@ class _Run:
             list_exists=bool(known.id),
         )
 
-    def _violations(
-        self, connection: Connection, counts: PlanCounts, last: dict[str, Any] | None, known: ListRef
-    ) -> list[str]:
+    def _violations(self, connection: Connection, counts: PlanCounts, known: ListRef) -> list[str]:
         activation = self.planner.activation
         computed, _ = segment_state(connection, self.runtime.state, activation.audience)
         oldest = activation.guard.max_source_age
+        # Not what the last report says: a sync that was killed after it may have taken everybody off.
+        sizes = self.planner.list_sizes(connection)
+        members = sum(sizes.get(status, 0) for status in IN_LIST)
         circumstances = Circumstances(
             computed_at=computed,
             oldest_allowed=self.started - parse_duration(oldest).exact() if oldest else None,
-            members_last_reported=int(last["members_after"]) if last and known.id else 0,
+            members_last_counted=members if known.id else 0,
         )
         return violations(activation.guard, counts, circumstances)
 
@@ -356,7 +358,7 @@ class _Run:
             route=plan.route,
             retry=retry,
             channel_issues=sum(row.rows for row in rejections if row.channel),
-            members_after=after.get("member", 0) + after.get("in_doubt", 0),
+            members_after=sum(after.get(status, 0) for status in IN_LIST),
             calls=delivery.calls,
             floor_seconds=plan.floor_seconds,
             seconds=round(time.monotonic() - self.clock, 3),
