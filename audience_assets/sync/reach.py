@@ -16,7 +16,6 @@ from sqlalchemy.engine import Connection
 from audience_assets.sync.control import without_protected
 from audience_assets.sync.desired import BLANKS, Desired
 from audience_assets.sync.diff import ABSENT, IN_LIST, REJECTED, UNSURE
-from audience_assets.sync.report import RejectionCount
 from audience_assets.warehouse.functions import Stripped
 
 if TYPE_CHECKING:
@@ -47,12 +46,12 @@ class Reach:
     def decoded(cls, text: str) -> Self:
         return cls(**json.loads(text))
 
-    def with_vendor(self, sizes: Mapping[str, int], refusals: Sequence[RejectionCount]) -> Reach:
+    def with_vendor(self, sizes: Mapping[str, int], refused_for: Sequence[str]) -> Reach:
         """After a delivery: whom the vendor did not take is shrink as well, and the rows are the list's members.
 
-        `sizes` are the ledger's rows by status, `refusals` the open rejections.
+        `sizes` are the ledger's rows by status, `refused_for` the reasons of those that were refused.
         """
-        words = ", ".join(dict.fromkeys(each.reason for each in refusals))
+        words = ", ".join(refused_for)
         lost = {
             "unknown to the vendor": sizes.get(ABSENT, 0),
             f"refused: {words or 'for no known reason'}": sizes.get(REJECTED, 0) + sizes.get(UNSURE, 0),
