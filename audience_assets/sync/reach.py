@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from audience_assets.sync.control import without_control
+from audience_assets.sync.control import without_protected
 from audience_assets.sync.desired import BLANKS, Desired
 from audience_assets.sync.diff import ABSENT, IN_LIST, REJECTED, UNSURE
 from audience_assets.warehouse.functions import Stripped
@@ -64,18 +64,17 @@ class Reach:
 
 def measure_reach(connection: Connection, planner: Planner, desired: Desired) -> Reach:
     """Count the customers of a list's audience whom it can hold. A mapped text of blanks alone is missing."""
-    with without_control(connection, desired, planner.control) as kept:
+    with without_protected(connection, desired, planner.protected) as kept:
         return reach_of(connection, planner, desired, kept)
 
 
 def reach_of(connection: Connection, planner: Planner, desired: Desired, kept: Desired) -> Reach:
-    """Count them where those of `desired` who share an address with somebody in control are left out in `kept`."""
+    """Count them where those of `desired` who share an address with somebody protected are left out in `kept`."""
     everybody = connection.scalar(sa.select(sa.func.count()).select_from(desired.members)) or 0
     found = _measure(connection, planner, kept)
-    barred = {f"the {kind} of somebody in control": people for kind, people in kept.barred.items()}
-    unseen = everybody - found.customers - sum(barred.values())
+    unseen = everybody - found.customers - sum(kept.barred.values())
     gone = {"no row in the users' table": unseen} if unseen else {}
-    return replace(found, customers=everybody, shrink={**found.shrink, **barred, **gone})
+    return replace(found, customers=everybody, shrink={**found.shrink, **kept.barred, **gone})
 
 
 def _measure(connection: Connection, planner: Planner, desired: Desired) -> Reach:
