@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from audience_assets.audiences.planning import expect_large_joins
 from audience_assets.audiences.store import temporary_table
-from audience_assets.sync.control import without_control
+from audience_assets.sync.control import without_protected
 from audience_assets.sync.desired import Desired
 from audience_assets.warehouse.state import MappedColumn
 from benchmarks.meter import Cost, measured
@@ -88,7 +88,7 @@ def scan(connection: Connection) -> None:
 
 def leave_out(connection: Connection, kinds: tuple[str, ...]) -> None:
     expect_large_joins(connection)
-    with without_control(connection, desired(kinds), sa.select(CONTROL.c.user_key)) as kept:
+    with without_protected(connection, desired(kinds), {"in control": sa.select(CONTROL.c.user_key)}) as kept:
         print(f"{'':10} left out: {dict(kept.barred)}", flush=True)
 
 

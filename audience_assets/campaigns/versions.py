@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -81,7 +81,8 @@ def current_splits(
     methods = _methods(campaign, declared, before, measure)
     held = {"holdout": holdout and holdout.name, "held_buckets": holdout and holdout.buckets}
     wanted = {
-        part.name: _row(campaign, part, salt, methods[part.name], before.get(part.name)) | held for part in declared
+        part.name: _row(campaign, part, salt, methods[part.name], _former(before, declared, part)) | held
+        for part in declared
     }
     is_new = {name: _plain(row) for name, row in wanted.items()} != {name: _plain(row) for name, row in before.items()}
     if is_new:
@@ -142,10 +143,18 @@ def _methods(
     return found
 
 
+def _former(before: Rows, declared: list[Part], part: Part) -> dict[str, Any] | None:
+    """The row that a sub-audience had; also under its former name, if one alone goes and one alone comes."""
+    names = {each.name for each in declared}
+    gone, come = before.keys() - names, names - before.keys()
+    renamed = next(iter(gone)) if len(gone) == len(come) == 1 and part.name in come else part.name
+    return before.get(renamed)
+
+
 def _row(campaign: Campaign, part: Part, salt: str, method: str, before: dict[str, Any] | None) -> dict[str, Any]:
     wanted = shares(part.groups)
     same_draw = before is not None and before["salt"] == salt
-    ranges = rebalanced(decode(before["ranges"]), wanted) if before and same_draw else first_map(wanted)
+    ranges = _carried(before, part.control, wanted) if before and same_draw else first_map(wanted)
     return {
         "campaign": campaign.campaign,
         "sub_audience": part.name,
@@ -156,6 +165,16 @@ def _row(campaign: Campaign, part: Part, salt: str, method: str, before: dict[st
         "control": part.control,
         "ranges": encode(ranges),
     }
+
+
+def _carried(before: dict[str, Any], control: str | None, wanted: Mapping[str, int]) -> BucketMap:
+    """The map it had with other shares. A control keeps its buckets whatever it is called now."""
+    ranges = decode(before["ranges"])
+    if control is not None and before["control"] is not None:
+        taken = any(each.group == control for each in ranges)
+        if not taken:
+            ranges = tuple(replace(each, group=control) if each.group == before["control"] else each for each in ranges)
+    return rebalanced(ranges, wanted)
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

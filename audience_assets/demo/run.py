@@ -54,8 +54,9 @@ def demo(folder: Path, *, customers: int, console: Console, port: int = 0) -> It
     accounts = shop_accounts()
     try:
         with Sandbox([account.vendor for account in accounts], port=port) as sandbox:
-            led = workspace.environment() | variables(sandbox, accounts)
-            with environment(led):
+            at_vendors = variables(sandbox, accounts)
+            led = workspace.environment() | at_vendors
+            with environment(led), workspace.settings_at_hand(at_vendors):
                 with console.status("telling the vendors' sandboxes of them"):
                     known = seed_vendors(engine, accounts, now=now, seed=SEED)
                 console.print(_knowledge(sandbox, accounts, known), "", sep="\n")

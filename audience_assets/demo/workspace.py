@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
+from dotenv import set_key
 from sqlalchemy.engine import Engine
 
 from audience_assets.demo.generate import generate_warehouse
@@ -66,6 +67,18 @@ class Workspace:
         engine = open_warehouse(WAREHOUSE, root=self.project)
         generate_warehouse(engine, now=now, customers=customers)
         return engine
+
+    @contextmanager
+    def settings_at_hand(self, values: Mapping[str, str]) -> Iterator[None]:
+        """Have commands in the project's folder find the sandbox: `.env` holds `values` for a while."""
+        file = self.project / ".env"
+        file.touch(mode=0o600)
+        for name, value in values.items():
+            set_key(file, name, value)
+        try:
+            yield
+        finally:
+            file.unlink(missing_ok=True)
 
     def environment(self) -> dict[str, str]:
         """What Dagster reads from the environment."""

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from audience_assets.project.activations import EffectiveActivation
-from audience_assets.sync.history import count_rejections
+from audience_assets.sync.diff import REJECTED, UNSURE
 from audience_assets.sync.reach import Reach
 from audience_assets.warehouse.state import State
 
@@ -119,9 +119,34 @@ class _Look:
             at=begun.started_at if begun else None,
             error=begun.error if begun else None,
             reach=reach.with_vendor(
-                json.loads(known.sizes) if known and known.sizes else {}, count_rejections(self.connection, state, name)
+                json.loads(known.sizes) if known and known.sizes else {},
+                _reasons(self.connection, state, name) if known else (),
             ),
         )
+
+
+def _reasons(connection: Connection, state: State, activation: str) -> list[str]:
+    """Why people were refused, the most frequent reason first.
+
+    A number that was refused of somebody who is in the list all the same is a rejection too, and no shrink.
+    """
+    ledger = sa.table(
+        state.table_name(f"list_{activation}"),
+        sa.column("identifier"),
+        sa.column("status"),
+        schema=state.metadata.schema,
+    )
+    if not sa.inspect(connection).has_table(ledger.name, schema=ledger.schema):
+        return []
+    rejection = state.rejection
+    refused = sa.select(ledger.c.identifier).where(ledger.c.status.in_((REJECTED, UNSURE)))
+    query = (
+        sa.select(rejection.c.reason)
+        .where(rejection.c.activation == activation, rejection.c.identifier.in_(refused))
+        .group_by(rejection.c.reason)
+        .order_by(sa.func.count().desc(), rejection.c.reason)
+    )
+    return list(connection.scalars(query))
 
 
 def _newest(

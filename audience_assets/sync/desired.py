@@ -43,7 +43,7 @@ class Desired:
     addresses: tuple[tuple[str, str], ...] = ()
     region: str | None = None  # ledger column of the country of a phone number
     default_region: str | None = None  # ISO country of numbers without one
-    # Kind of address -> members left out already, because somebody in control has theirs.
+    # Reason -> members left out already, because somebody who must not be reached has their address.
     barred: Mapping[str, int] = field(default_factory=dict)
 
     def identifier(self) -> sa.ColumnElement[str]:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from pydantic import BaseModel
@@ -30,7 +30,7 @@ from audience_assets.project.activations import EffectiveActivation
 from audience_assets.project.models import FieldType
 from audience_assets.project.service_options import only_channel
 from audience_assets.sync.acknowledge import PLANNED
-from audience_assets.sync.control import control_of, without_control
+from audience_assets.sync.control import Protected, protected_of, without_protected
 from audience_assets.sync.desired import (
     CONSTANT_TYPE,
     PHONE,
@@ -189,18 +189,18 @@ class Planner:
         Users without an identifier take a pass of their own to count: `unidentified` is what an earlier sync counted.
         """
         expect_large_joins(connection)
-        everybody, control = self.desired(tables), self.control
-        with without_control(connection, everybody, control) as desired:
-            if control is not None:
+        everybody, protected = self.desired(tables), self.protected
+        with without_protected(connection, everybody, protected) as desired:
+            if protected:
                 syncs = self.runtime.state.sync
                 reach = reach_of(connection, self, everybody, desired).encoded()
                 connection.execute(syncs.update().where(syncs.c.id == sync).values(reach=reach))
             return self._write(connection, tables, sync, unidentified, desired)
 
     @property
-    def control(self) -> sa.Select[Any] | None:
-        """Whom a campaign's list must not reach, by key; None of a segment's list."""
-        return control_of(self.runtime.project, self.runtime.state, self.activation.audience)
+    def protected(self) -> Protected:
+        """Whom a campaign's list must not reach; nobody of a segment's list."""
+        return protected_of(self.runtime.project, self.runtime.state, self.activation.audience)
 
     def _write(
         self, connection: Connection, tables: ListTables, sync: str, unidentified: int | None, desired: Desired

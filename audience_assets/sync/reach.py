@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, Self
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from audience_assets.sync.control import without_control
+from audience_assets.sync.control import without_protected
 from audience_assets.sync.desired import BLANKS, Desired
 from audience_assets.sync.diff import ABSENT, IN_LIST, REJECTED, UNSURE
-from audience_assets.sync.report import RejectionCount
 from audience_assets.warehouse.functions import Stripped
 
 if TYPE_CHECKING:
@@ -47,12 +46,12 @@ class Reach:
     def decoded(cls, text: str) -> Self:
         return cls(**json.loads(text))
 
-    def with_vendor(self, sizes: Mapping[str, int], refusals: Sequence[RejectionCount]) -> Reach:
+    def with_vendor(self, sizes: Mapping[str, int], refused_for: Sequence[str]) -> Reach:
         """After a delivery: whom the vendor did not take is shrink as well, and the rows are the list's members.
 
-        `sizes` are the ledger's rows by status, `refusals` the open rejections.
+        `sizes` are the ledger's rows by status, `refused_for` the reasons of those that were refused.
         """
-        words = ", ".join(dict.fromkeys(each.reason for each in refusals))
+        words = ", ".join(refused_for)
         lost = {
             "unknown to the vendor": sizes.get(ABSENT, 0),
             f"refused: {words or 'for no known reason'}": sizes.get(REJECTED, 0) + sizes.get(UNSURE, 0),
@@ -65,18 +64,17 @@ class Reach:
 
 def measure_reach(connection: Connection, planner: Planner, desired: Desired) -> Reach:
     """Count the customers of a list's audience whom it can hold. A mapped text of blanks alone is missing."""
-    with without_control(connection, desired, planner.control) as kept:
+    with without_protected(connection, desired, planner.protected) as kept:
         return reach_of(connection, planner, desired, kept)
 
 
 def reach_of(connection: Connection, planner: Planner, desired: Desired, kept: Desired) -> Reach:
-    """Count them where those of `desired` who share an address with somebody in control are left out in `kept`."""
+    """Count them where those of `desired` who share an address with somebody protected are left out in `kept`."""
     everybody = connection.scalar(sa.select(sa.func.count()).select_from(desired.members)) or 0
     found = _measure(connection, planner, kept)
-    barred = {f"the {kind} of somebody in control": people for kind, people in kept.barred.items()}
-    unseen = everybody - found.customers - sum(barred.values())
+    unseen = everybody - found.customers - sum(kept.barred.values())
     gone = {"no row in the users' table": unseen} if unseen else {}
-    return replace(found, customers=everybody, shrink={**found.shrink, **barred, **gone})
+    return replace(found, customers=everybody, shrink={**found.shrink, **kept.barred, **gone})
 
 
 def _measure(connection: Connection, planner: Planner, desired: Desired) -> Reach:

@@ -106,6 +106,26 @@ def test_whoever_is_control_stays_so_under_another_name(town: Town, renamed: str
         assert sum(after.values()) == PEOPLE_COUNT * 3 // 10
 
 
+@pytest.mark.parametrize("control", ["control", "held back"])
+def test_a_renamed_sub_audience_goes_on_with_its_rebalanced_buckets(town: Town, control: str) -> None:
+    def declared(part: str, percent: int, group: str = "control") -> Campaign:
+        its = [
+            {"name": "A", "percent": str(100 - percent)},
+            {"name": group, "percent": str(percent), "control": "true"},
+        ]
+        other = {"name": "Paris", "where": PARIS, "groups": groups("10")}
+        split = {"method": "hash", "sticky": "rebalance"}
+        return campaign(sub_audiences=[other, {"name": part, "groups": its}], split=split)
+
+    town.refresh(declared("Others", 10))
+    town.refresh(declared("Others", 20), LATER)
+    before = {row["user_key"]: row["is_control"] for row in town.recipients()}
+    renamed = declared("The rest", 20, control)
+    for day in range(2, 4):
+        town.refresh(renamed, NOON + timedelta(days=day))
+        assert {row["user_key"]: row["is_control"] for row in town.recipients()} == before
+
+
 def test_exact_sizes_hold_in_every_stratum(town: Town) -> None:
     town.refresh(split_into("10", "45", "45", stratify_by=["city"]))
     cities = {row["id"]: row["city"] for row in town.rows(PEOPLE)}

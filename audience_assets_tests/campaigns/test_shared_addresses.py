@@ -1,4 +1,4 @@
-"""Nobody in control is reached under another customer's key, whichever address the two share."""
+"""Nobody in control or held out is reached under another customer's key, whichever address the two share."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sqlalchemy.engine import Engine
 
 from audience_assets.campaigns.refresh import refresh_campaign
 from audience_assets.project.activations import Mapping
-from audience_assets.project.campaigns import Campaign
+from audience_assets.project.campaigns import Campaign, Holdout
 from audience_assets.sync.plan import Planner
 from audience_assets.sync.reach import measure_reach
 from audience_assets_tests.sync.world import Person, World, make_world
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PEOPLE = 40
-# What somebody in control has, and what somebody in the treatment has: (email, phone, external id).
+# What somebody who is sent nothing has, and what somebody in the treatment has: (email, phone, external id).
 Pair = tuple[tuple[str | None, str | None, int], tuple[str | None, str | None, int]]
 SHARED: dict[str, Pair] = {
     "email": (("Ann@Shop-Customers.com ", None, 901), ("ann@shop-customers.com", None, 902)),
@@ -56,10 +56,18 @@ def world(warehouse: Engine, tmp_path: Path) -> World:
     return world
 
 
+def hold_out(world: World, percent: str | None) -> None:
+    """Keep so many percent of the people from the campaign."""
+    runtime, project = world.runtime, world.runtime.project
+    holdouts = {"universal": Holdout.model_validate({"percent": percent})} if percent else {}
+    settings = project.settings.model_copy(update={"holdouts": holdouts})
+    runtime.project = replace(project, settings=settings)
+
+
 def groups_of(world: World) -> tuple[list[int], list[int]]:
     """The keys in control, and the treated."""
     runtime = world.runtime
-    world.set_people(dict.fromkeys(range(1, PEOPLE + 1), (None, None, None)), ())
+    world.set_people({key: plain_person(key) for key in range(1, PEOPLE + 1)}, ())
     refresh_campaign(runtime.engine, runtime.state, runtime.project, "spring", NOON)
     table = runtime.state.recipient("spring", "integer")
     with runtime.engine.connect() as connection:
@@ -67,11 +75,13 @@ def groups_of(world: World) -> tuple[list[int], list[int]]:
     return sorted(row.user_key for row in rows if row.is_control), sorted(r.user_key for r in rows if not r.is_control)
 
 
+def plain_person(key: int) -> Person:
+    return (f"p{key}@shop-customers.com", f"+1202555{key:04}", key)
+
+
 def test_whoever_shares_any_address_with_somebody_in_control_is_left_out(world: World) -> None:
     control, treated = groups_of(world)
-    people: dict[int, Person] = {
-        key: (f"p{key}@shop-customers.com", f"+1202555{key:04}", key) for key in range(1, PEOPLE + 1)
-    }
+    people: dict[int, Person] = {key: plain_person(key) for key in range(1, PEOPLE + 1)}
     shared = dict(zip(SHARED, zip(control, treated, strict=False), strict=False))
     apart = dict(zip(APART, list(zip(control, treated, strict=True))[len(SHARED) :], strict=False))
     for pairs, keys in ((SHARED, shared), (APART, apart)):
@@ -87,6 +97,40 @@ def test_whoever_shares_any_address_with_somebody_in_control_is_left_out(world: 
         "the phone of somebody in control": 3,
         "the external_id of somebody in control": 1,
     }
+
+
+def test_whoever_shares_any_address_with_somebody_held_out_is_left_out(world: World) -> None:
+    hold_out(world, "40")
+    control, treated = groups_of(world)
+    held = sorted({*range(1, PEOPLE + 1)} - {*control, *treated})
+    people: dict[int, Person] = {key: plain_person(key) for key in range(1, PEOPLE + 1)}
+    for pair, their, our in zip(SHARED.values(), held, treated, strict=False):
+        people[their], people[our] = pair
+    people[control[0]] = people[treated[0]]
+    world.set_people(people, ())
+    world.sync()
+    left_out = treated[: len(SHARED)]
+    assert set(world.ledger()) == {str(people[key][0]) for key in treated if key not in left_out}
+    assert shrink_of(world) == {
+        "the email of somebody in control": 1,
+        "the phone of somebody held out": 3,
+        "the external_id of somebody held out": 1,
+    }
+
+
+def test_who_is_held_out_no_more_bars_nobody(world: World) -> None:
+    hold_out(world, "40")
+    control, treated = groups_of(world)
+    held, other = min({*range(1, PEOPLE + 1)} - {*control, *treated}), treated[0]
+    people: dict[int, Person] = {key: plain_person(key) for key in range(1, PEOPLE + 1)}
+    people[held] = people[other]
+    for percent in ("40", None):
+        hold_out(world, percent)
+        control, treated = groups_of(world)
+        world.set_people(people, ())
+        world.sync()
+        assert (people[other][0] in world.ledger()) == (held in treated)
+    assert not [reason for reason in shrink_of(world) if "held out" in reason]
 
 
 def test_who_comes_to_share_a_number_leaves_the_list_and_who_parts_enters_it(world: World) -> None:

@@ -200,8 +200,8 @@ class Twin:
                 method = "exact" if split.stratify_by or small else "hash"
                 method = was.method if was and not split.stratify_by else method
             keep = was is not None and was.salt == salt
-            ranges = rebalanced(was.ranges, shares(groups)) if was and keep else first_map(shares(groups))
             control = next((group.name for group in groups if group.control), None)
+            ranges = rebalanced(_called(was, control), shares(groups)) if was and keep else first_map(shares(groups))
             wanted[sub] = Part(salt, method, split.sticky, campaign.assignment, control, ranges, campaign.holdout)
         if wanted == before:
             self.versions[-1] = wanted  # the order may differ
@@ -327,3 +327,10 @@ def in_segment(name: str, user: int, people: Mapping[int, Person]) -> bool:
         known = sorted((-each[1], u32("rank", key), key) for key, each in people.items() if each[1] is not None)
         return user in [key for *_, key in known[:5]]
     return {"everyone": True, "adults": age is not None and age >= 18, "parisians": city == "paris"}[name]
+
+
+def _called(was: Part, control: str | None) -> BucketMap:
+    """A control that is called otherwise now has the buckets that it had, unless a treatment had the name."""
+    if was.control is None or control is None or control in sizes(was.ranges):
+        return was.ranges
+    return tuple(replace(each, group=control) if each.group == was.control else each for each in was.ranges)

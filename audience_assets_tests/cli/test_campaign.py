@@ -171,6 +171,30 @@ def test_status_tells_what_became_of_every_list(campaign: Campaign, run: Run, pr
     assert vendor.account.list_named("Spring_Shirts")
 
 
+def test_shrink_names_what_people_were_refused_for_and_not_what_members_lack(
+    campaign: Campaign, run: Run, project: Path, vendor: Vendor
+) -> None:
+    audience = "delivery: {klaviyo: {service: klaviyo.audience_list, mapping: {identifiers: {phone: phone}}}}\n"
+    (project / "campaigns/spring.yaml").write_text(SPRING + audience)
+    assert campaign("plan", "spring").exit_code == 0
+    shirts = sorted(groups(project)["Remaining", "Shirts"])[:2]
+    with Runtime.open(project) as runtime, runtime.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE customers SET phone = '12'"))
+        wrong = sa.text("UPDATE customers SET email = 'nobody-' || customer_id WHERE customer_id IN :people")
+        connection.execute(wrong.bindparams(sa.bindparam("people", shirts, expanding=True)))
+    assert run("sync", LISTS[1]).exit_code == 0
+    assert "invalid_phone" in run("rejections", LISTS[1]).stdout
+    shrink = answer(campaign("status", "--json"))[0]["lists"][1]["shrink"]
+    assert list(shrink) == ["refused: invalid_email"] and shrink["refused: invalid_email"] >= len(shirts)
+    assert vendor.account.list_named("Spring_Shirts")
+
+
+def test_status_without_a_campaign_says_so(run: Run, project: Path) -> None:
+    del run
+    result = CliRunner().invoke(main, ["campaign", "status", "--project", str(project)])
+    assert (result.exit_code, result.stdout) == (0, "The project declares no campaign.\n")
+
+
 def test_insights_and_overlap_of_a_treatment_group(campaign: Campaign, run: Run, project: Path) -> None:
     del campaign
     name = "spring.french.socks"

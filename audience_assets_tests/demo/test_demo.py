@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -214,6 +215,14 @@ def descriptions(project: Path) -> dict[str, str]:
     return {key.to_user_string(): graph.get(key).description or "" for key in graph.materializable_asset_keys}
 
 
+def test_commands_in_the_demos_folder_find_its_sandbox(played: Played) -> None:
+    elsewhere = dict.fromkeys(played.stage.variables)
+    result = CliRunner().invoke(main, ["doctor", "--project", str(played.project)], env=elsewhere)
+    assert result.exit_code == 0, result.output
+    assert "SFTP login: demo_shop may come in" in result.stdout
+    assert stat.S_IMODE((played.project / ".env").stat().st_mode) == 0o600
+
+
 def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path) -> None:
     mine = tmp_path / "project" / "thesis.txt"
     mine.parent.mkdir()
@@ -229,5 +238,6 @@ def test_the_command_ends_by_itself_and_leaves_nothing_running(tmp_path: Path) -
     result = CliRunner().invoke(main, ["demo", "--customers", "500", "--folder", str(tmp_path / "work")])
     assert result.exit_code == 0, result.output
     assert "audience-assets ui" in result.stdout
+    assert not (tmp_path / "work/project/.env").exists()
     assert dict(os.environ) == variables
     assert {thread for thread in threading.enumerate() if not thread.daemon} <= threads

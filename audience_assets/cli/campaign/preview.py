@@ -20,7 +20,7 @@ from audience_assets.cli.names import known
 from audience_assets.cli.refreshing import refresh
 from audience_assets.cli.session import Session
 from audience_assets.project.campaigns import Campaign
-from audience_assets.sync.control import without_control
+from audience_assets.sync.control import without_protected
 from audience_assets.sync.plan import Planner
 from audience_assets.sync.reach import Reach, measure_reach
 from audience_assets.sync.several_rows import SeveralRows, expect_one_row
@@ -59,7 +59,7 @@ def command(session: Session, campaign: str, out: Path | None, records: int) -> 
                 reached[each.name] = measure_reach(connection, planner, desired)
                 remarks += _several_rows(connection, planner)
                 if out is not None:
-                    with without_control(connection, desired, planner.control) as sent:
+                    with without_protected(connection, desired, planner.protected) as sent:
                         files.append(write_records(out, connection, project, each, sent, records, as_of))
             outlook = campaign_outlook(connection, runtime.state, project, campaign, as_of)
     remarks += _remarks(run, project.campaigns[campaign])

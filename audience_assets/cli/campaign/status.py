@@ -31,6 +31,8 @@ def command(session: Session, campaigns: tuple[str, ...]) -> Code:
     if session.as_json:
         session.answer([{**plain_delivery(each), "state": states[each.campaign]} for each in found])
     else:
+        if not found:
+            session.say("The project declares no campaign.")
         for each in found:
             session.say(delivery_table(each, states[each.campaign]))
             for one in each.lists:

@@ -36,6 +36,7 @@ class _Stage:
     """What Dagster is to show."""
 
     folder: Path
+    project: Path
     environment: Mapping[str, str]
     sandbox: Sandbox
 
@@ -66,17 +67,19 @@ def command(session: Session, port: int, sandbox_port: int, customers: int) -> N
             with session.err.status("starting Dagster"):
                 wait_until_ready(child, port, stopped, log)
             if not stopped.is_set():
-                session.say(_addresses(f"http://{HOST}:{port}", stage.sandbox, log))
+                session.say(_addresses(f"http://{HOST}:{port}", stage, log))
             wait(stopped, child.alive)
             if not stopped.is_set():
                 raise AudienceError(f"Dagster ended by itself with status {child.status}; its own words are in {log}")
     session.say("Stopped.")
 
 
-def _addresses(dagster: str, sandbox: Sandbox, log: Path) -> str:
+def _addresses(dagster: str, stage: _Stage, log: Path) -> str:
     """Where everything is. The sandbox's page shows every vendor's lists, members and requests."""
+    sandbox = stage.sandbox
     lines = [("Dagster", f"{dagster}   (it writes {log})"), ("Vendors' page", sandbox.url)]
     lines += [(f"{each.title} sandbox", sandbox.url_of(name)) for name, each in sandbox.vendors.items()]
+    lines += [("Project", f"{stage.project}   (commands work there, in another terminal: audience-assets status)")]
     return "\n".join(["", *(f"{what:<20}{where}" for what, where in lines), "", "Ctrl-C stops all of it."])
 
 
@@ -98,7 +101,7 @@ def _stage(session: Session, sandbox_port: int, customers: int) -> Iterator[_Sta
     if session.folder != Path():
         raise click.UsageError(f"There is no {PROJECT_FILE} in {session.folder}.")
     with demo(Path(FOLDER), customers=customers, console=session.out, port=sandbox_port) as played:
-        yield _Stage(played.workspace.folder, played.variables, played.sandbox)
+        yield _Stage(played.workspace.folder, played.workspace.project, played.variables, played.sandbox)
 
 
 @contextmanager
@@ -111,4 +114,4 @@ def _project(session: Session, port: int) -> Iterator[_Stage]:
     home = Path(os.environ.get("DAGSTER_HOME") or folder / HOME).resolve()
     make_dagster_home(home)
     with Sandbox([twin.vendor for twin in twins.values()], port=port) as sandbox:
-        yield _Stage(folder, {"AUDIENCE_PROJECT": str(folder), "DAGSTER_HOME": str(home)}, sandbox)
+        yield _Stage(folder, folder, {"AUDIENCE_PROJECT": str(folder), "DAGSTER_HOME": str(home)}, sandbox)
