@@ -180,7 +180,7 @@ class _Run:
                 # Nobody can take the list over before this is committed, so nobody's plan is overwritten.
                 lease.assert_held(connection)
                 counts = self.planner.write(connection, self.tables, self.sync, unidentified)
-                found = self._violations(connection, counts, known)
+                found = self._violations(connection, counts, last, known)
                 name = fingerprint(connection, self.tables.change) if found else None
         routes, calls = reckon(service, counts)
         return Plan(
@@ -198,17 +198,16 @@ class _Run:
             list_exists=bool(known.id),
         )
 
-    def _violations(self, connection: Connection, counts: PlanCounts, known: ListRef) -> list[str]:
+    def _violations(
+        self, connection: Connection, counts: PlanCounts, last: dict[str, Any] | None, known: ListRef
+    ) -> list[str]:
         activation = self.planner.activation
         computed, _ = segment_state(connection, self.runtime.state, activation.audience)
         oldest = activation.guard.max_source_age
-        # Not what the last report says: a sync that was killed after it may have taken everybody off.
-        sizes = self.planner.list_sizes(connection)
-        members = sum(sizes.get(status, 0) for status in IN_LIST)
         circumstances = Circumstances(
             computed_at=computed,
             oldest_allowed=self.started - parse_duration(oldest).exact() if oldest else None,
-            members_last_counted=members if known.id else 0,
+            members_last_reported=int(last["members_after"]) if last and known.id else 0,
         )
         return violations(activation.guard, counts, circumstances)
 
