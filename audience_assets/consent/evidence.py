@@ -173,7 +173,12 @@ class EvidenceSource:
 
 def channel_words(history: ConsentEvents, channel: str) -> list[str]:
     """What the history calls a channel, as `word` spells it."""
-    return [each.strip().lower() for each in history.channels.get(channel, [channel])]
+    return [spelled(each) for each in history.channels.get(channel, [channel])]
+
+
+def spelled(text: str) -> str:
+    """A word of the settings as `word` spells those of the history."""
+    return text.strip().lower()
 
 
 def word(column: Column) -> Column:
@@ -183,7 +188,7 @@ def word(column: Column) -> Column:
 
 
 def _said(status: Column, words: Sequence[str]) -> sa.ColumnElement[bool]:
-    return word(status).in_([word.strip().lower() for word in words])
+    return word(status).in_([spelled(each) for each in words])
 
 
 def _instant(at: Column) -> Column:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from audience_assets.consent.evidence import OPTED_IN, OPTED_IN_HERE, OPTED_OUT, EvidenceSource, Numbers
-from audience_assets.destinations.identifiers import normal_phone
+from audience_assets.destinations.identifiers import same_number
 from audience_assets.warehouse.column_types import UtcDateTime
 
 # No country's numbers are shorter, and these digits are written in every spelling of a number.
@@ -62,10 +62,7 @@ def _by_other_spelling(
     found: dict[str, list[int]] = defaultdict(list)
     for rows in connection.execute(pairs).partitions(PART):
         for row in rows:
-            number = normal_phone(row.number, row.region or numbers.default_region)
-            if isinstance(number, str) and number == normal_phone(
-                row.other, row.other_region or numbers.default_region
-            ):
+            if same_number((row.number, row.region), (row.other, row.other_region), numbers.default_region):
                 found[row.other].append(row.seq)
     return found
 

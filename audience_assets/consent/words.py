@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from audience_assets.audiences.counted import counted_rows
-from audience_assets.consent.evidence import channel_words, word
+from audience_assets.consent.evidence import channel_words, spelled, word
 from audience_assets.project.project import Project
 from audience_assets.runtime import Runtime
 
@@ -46,7 +46,7 @@ def _sentences(connection: Connection, events: sa.FromClause, project: Project, 
             )
     for column in sorted({history.status for history in histories}):
         its = [history for history in histories if history.status == column]
-        known = {_spelled(each) for history in its for each in (*history.opted_in, *history.opted_out)}
+        known = {spelled(each) for history in its for each in (*history.opted_in, *history.opted_out)}
         if unread := _unread(connection, events.c[column], known):
             yield (
                 f"the status {unread} is neither in `opted_in` nor in `opted_out` of `consent.history`: it takes an "
@@ -61,7 +61,3 @@ def _unread(connection: Connection, column: sa.ColumnElement[str], known: Iterab
     query = sa.select(text, entries).where(text.not_in(list(known))).group_by(text)
     rows = connection.execute(query.order_by(entries.desc(), text).limit(5)).all()
     return ", ".join(f"{repr(found) if found else EMPTY} ({count:,})" for found, count in rows)
-
-
-def _spelled(text: str) -> str:
-    return text.strip().lower()

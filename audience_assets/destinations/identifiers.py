@@ -92,3 +92,11 @@ def normal_phone(raw: Any, region: str | None = None) -> str | Refused:
     if not phonenumbers.is_valid_number(number):
         return Refused("invalid_phone", "no number of its country looks like this")
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def same_number(one: tuple[Any, str | None], other: tuple[Any, str | None], default_region: str | None) -> bool:
+    """Whether two spellings are one number. Each comes with its country; `default_region` is that of those without."""
+    number, its_region = one
+    found = normal_phone(number, its_region or default_region)
+    another, another_region = other
+    return isinstance(found, str) and found == normal_phone(another, another_region or default_region)

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from audience_assets.audiences.store import temporary_table
 from audience_assets.consent.spellings import TAIL, tail
-from audience_assets.destinations.identifiers import normal_phone
+from audience_assets.destinations.identifiers import same_number
 from audience_assets.project.project import Project
 from audience_assets.sync.desired import PHONE, Desired, normalise
 from audience_assets.warehouse.functions import TextPosition
@@ -162,7 +162,9 @@ def _bar_numbers(
     for rows in connection.execute(pairs).partitions(PART):
         for row in rows:
             own, reason = (row.own, row.own_region), first + row.why
-            if reason < reasons.get(own, reason + 1) and _same_number(row, desired.default_region):
+            if reason < reasons.get(own, reason + 1) and same_number(
+                own, (row.other, row.other_region), desired.default_region
+            ):
                 reasons[own] = reason
     _bar_those(connection, alike, reasons, barred)
     alike.drop(connection)
@@ -193,11 +195,6 @@ def _made_once(rows: sa.Select[Any], name: str) -> sa.CTE:
     for dialect in ("sqlite", "postgresql"):
         found = found.prefix_with("MATERIALIZED", dialect=dialect)
     return found
-
-
-def _same_number(row: Any, default_region: str | None) -> bool:
-    own = normal_phone(row.own, row.own_region or default_region)
-    return isinstance(own, str) and own == normal_phone(row.other, row.other_region or default_region)
 
 
 def _bar_those(connection: Connection, alike: sa.Table, reasons: Mapping[Number, int], barred: sa.Table) -> None:

@@ -122,6 +122,11 @@ def _is_some(kind: str, column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]
     """A phone of punctuation alone, as a lone dash, is blank."""
     if kind == PHONE:
         return sa.func.coalesce(normalise(kind, column), "", type_=sa.String()) != ""
+    return has_text(column)
+
+
+def has_text(column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """Whether there is more than blanks; false for NULL."""
     text = _text(column)
     return StartsVisibly(text).is_(sa.true()) | (sa.func.coalesce(Stripped(text, BLANKS), "", type_=sa.String()) != "")
 

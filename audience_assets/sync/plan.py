@@ -284,13 +284,13 @@ class Planner:
             return ChannelAddress(address, lambda row: row.c.identifier, numbers)
         return ChannelAddress(address, lambda row: normalise(kind, row.c[column]), numbers)
 
-    def _numbers(self, desired: Desired) -> Numbers:
-        region = next((each.column for each in desired.columns if each.attribute == REGION), None)
-        unknown = sa.cast(sa.null(), sa.String)
+    @staticmethod
+    def _numbers(desired: Desired) -> Numbers:
+        region, unknown = desired.region, sa.cast(sa.null(), sa.String)
         return Numbers(
             desired.values[region] if region else unknown,
             lambda row: row.c[region] if region else unknown,
-            self.activation.mapping.default_region,
+            desired.default_region,
         )
 
     @property

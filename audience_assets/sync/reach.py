@@ -14,9 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from audience_assets.sync.control import without_protected
-from audience_assets.sync.desired import BLANKS, Desired
+from audience_assets.sync.desired import Desired, has_text
 from audience_assets.sync.diff import ABSENT, IN_LIST, REJECTED, UNSURE
-from audience_assets.warehouse.functions import Stripped
 
 if TYPE_CHECKING:
     from audience_assets.sync.plan import Planner
@@ -118,9 +117,4 @@ def _required(planner: Planner, desired: Desired) -> dict[str, sa.ColumnElement[
     options = spec.options_model.model_validate(planner.activation.options)
     columns = {each.attribute: desired.values[each.column] for each in desired.columns}
     names = [name for name in spec.required(options) if name in columns and name not in spec.identifiers(options)]
-    return {name: _is_blank(columns[name]) for name in names}
-
-
-def _is_blank(column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
-    text = column if isinstance(column.type, sa.String) else sa.cast(column, sa.String)
-    return sa.func.coalesce(Stripped(text, BLANKS), "", type_=sa.String()) == ""
+    return {name: ~has_text(columns[name]) for name in names}

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from audience_assets.destinations.base import Operation
-from audience_assets.destinations.identifiers import normal_phone
+from audience_assets.destinations.identifiers import same_number
 from audience_assets.sync.desired import normalise
 from audience_assets.sync.numbers import DROP, RELINK
 from audience_assets.warehouse.state import MappedColumn
@@ -64,5 +64,4 @@ class Phones:
         )
 
     def _same_number(self, row: Row[tuple[int, str, str, str, str, bool]]) -> bool:
-        old = normal_phone(row.old, row.old_region or self.default_region)
-        return isinstance(old, str) and old == normal_phone(row.new, row.new_region or self.default_region)
+        return same_number((row.old, row.old_region), (row.new, row.new_region), self.default_region)
