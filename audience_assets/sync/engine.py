@@ -19,7 +19,7 @@ from audience_assets.destinations.limits import floor_seconds
 from audience_assets.errors import AudienceError
 from audience_assets.project.times import parse_duration
 from audience_assets.sync.deliver import Deliverer, Delivery
-from audience_assets.sync.diff import IN_LIST
+from audience_assets.sync.diff import IN_LIST, REENTERING
 from audience_assets.sync.guards import Circumstances, GuardTripped, fingerprint, violations
 from audience_assets.sync.history import count_rejections, last_report, members_delivered, segment_state
 from audience_assets.sync.kept import expect_own_list, renamed
@@ -271,7 +271,8 @@ class _Run:
 
         rejections = count_rejections(connection, self.runtime.state, self.name, self.sync)
         delivered = sum(answers.get((o, s), 0) for o in Operation for s in Status)
-        retry = every(Status.RETRY) + plan.counts.changes - delivered
+        entering_again = every(Status.REENTERS) + after.get(REENTERING, 0)
+        retry = every(Status.RETRY) + entering_again + plan.counts.changes - delivered
         state = PARTIAL if retry or left else DELIVERED if plan.counts.changes else UNCHANGED
         return SyncReport(
             sync=self.sync,
