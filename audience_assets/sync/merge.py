@@ -15,6 +15,7 @@ from audience_assets.warehouse.column_types import UtcDateTime
 from audience_assets.warehouse.state import ListTables
 
 ENTERING = (Operation.ADD.value, Operation.UPDATE.value, RELINK)
+UNDECIDED = (Status.RETRY.value, Status.REENTERS.value)
 
 
 def merge(connection: Connection, journal: Journal) -> dict[tuple[str, str], int]:
@@ -89,10 +90,8 @@ def _update_known(connection: Connection, tables: ListTables, answers: sa.Subque
     values: dict[str, Any] = {column.column: answers.c[column.column] for column in tables.columns}
     same = ledger.c.identifier == answers.c.identifier
     relinked = answers.c.operation == RELINK
-    # An update without an answer keeps what was acknowledged, so that the next diff sees it again.
-    open_update = (answers.c.operation == Operation.UPDATE.value) & answers.c.answer.in_(
-        (Status.RETRY, Status.REENTERS)
-    )
+    # An update that isn't decided keeps what was acknowledged, so that the next diff sees it again.
+    open_update = (answers.c.operation == Operation.UPDATE.value) & answers.c.answer.in_(UNDECIDED)
     connection.execute(
         ledger.update()
         .where(same, answers.c.operation.in_(ENTERING), ~open_update)
