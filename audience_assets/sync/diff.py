@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from audience_assets.audiences.planning import expect_few_rows
+from audience_assets.audiences.planning import expect_few_rows, indexed_afterwards
 from audience_assets.destinations.base import Operation, Recheck
 from audience_assets.sync.desired import Desired
 from audience_assets.sync.numbers import DROP, RELINK, Numbering
@@ -108,7 +108,8 @@ class Differ:
         """The first sync: everybody who has an identifier is an addition."""
         values = {"operation": sa.literal(Operation.ADD.value), **self._wanted_values()}
         query = sa.select(*values.values()).select_from(self.desired.joined()).where(self.desired.has_identifier())
-        self._insert(connection, values, query)
+        with indexed_afterwards(connection, self.tables.change):
+            self._insert(connection, values, query)
 
     def _insert_differences(self, connection: Connection) -> None:
         """Everybody in the audience who is not in the ledger exactly so, and ledger rows whose user left it.
