@@ -368,3 +368,21 @@ def test_who_leaves_while_about_to_enter_again_is_out(history: KlaviyoList) -> N
     history.leaves(key=1)
     history.settle()
     assert "a@x.com" not in history.list.ledger()
+
+
+def test_a_number_in_doubt_that_is_somebody_elses_by_now_takes_nobody_off(history: KlaviyoList) -> None:
+    history.begin(channels=("email", "sms"), history=False, adopted=False)
+    history.joins(key=4, email="d@x.com", phone=MOVED_TO)
+    history.loses_address(key=4)
+    history.fails(action=Action.ERROR_BEFORE, endpoint="get_profiles", skipped=0, times=9)
+    history.syncs()
+    assert history.list.ledger()[MOVED_TO] == "in_doubt"
+    history.sandbox.faults.clear()
+    history.leaves(key=4)
+    history.becomes_known(email="f@x.com", phone=MOVED_TO)
+    history.joins(key=2, email="f@x.com", phone=None)
+    history.fails(action=Action.ERROR_BEFORE, endpoint="get_profiles_for_list", skipped=0, times=9)
+    history.syncs()
+    assert history.list.ledger()["f@x.com"] == "member"
+    history.settle()
+    assert history.list.ledger()["f@x.com"] == "member"
