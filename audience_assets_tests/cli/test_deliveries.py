@@ -120,6 +120,17 @@ def test_a_guard_stops_with_its_own_code_and_an_approval_goes_through(run: Run, 
     assert not members(vendor) & before
 
 
+def test_a_plan_changes_nothing_of_what_status_tells(run: Run, vendor: Vendor, project: Path) -> None:
+    assert run("sync", "newsletter").exit_code == 0
+    opt_out_most(project)
+    assert run("sync", "newsletter").exit_code == 3
+    told = status_of(run, "newsletter")
+    assert (told["state"], told["members"]) == ("blocked", len(members(vendor)))
+    assert run("plan", "newsletter").exit_code == 3
+    assert status_of(run, "newsletter") == told
+    assert run("status").exit_code == 1
+
+
 def test_an_approval_that_nothing_needed_is_said(run: Run, vendor: Vendor) -> None:
     result = run("sync", "newsletter", "--approve", "0" * 16)
     assert result.exit_code == 0
