@@ -40,6 +40,16 @@ def last_report(connection: Connection, state: State, activation: str) -> dict[s
     return json.loads(text) if text else None
 
 
+def members_delivered(connection: Connection, state: State, activation: str) -> int:
+    """How many members the vendor's last answers left in the list, whatever became of the ledger since."""
+    registry = state.destination_list
+    found = connection.scalar(sa.select(registry.c.members_delivered).where(registry.c.activation == activation))
+    if found is not None:
+        return int(found)
+    last = last_report(connection, state, activation)  # a list from before that was kept
+    return int(last["members_after"]) if last else 0
+
+
 def count_rejections(
     connection: Connection, state: State, activation: str, sync: str | None = None
 ) -> list[RejectionCount]:

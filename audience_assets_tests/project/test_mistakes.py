@@ -225,6 +225,42 @@ def test_files_that_would_be_overlooked_are_named(shop: Path) -> None:
     assert mistakes(shop) == ["segments/forgotten.yml:1: is not read: only *.yaml files are (rename it forgotten.yaml)"]
 
 
+@pytest.mark.parametrize(
+    ("file", "says"),
+    [
+        ("project.yml", "is not read (did you mean 'project.yaml'?)"),
+        ("destination.yaml", "is not read (did you mean 'destinations.yaml'?)"),
+        ("destinations/klaviyo.yaml", "is not read (did you mean 'destinations.yaml'?)"),
+        ("activation.yaml", "is not read: activations stand in the folder activations/ (move it there)"),
+        ("segments.yml", "is not read: segments stand in the folder segments/ (move it there)"),
+        ("segment/vips.yaml", "is not read: segments stand in the folder segments/ (move it there)"),
+        ("Campains/2026/spring.yml", "is not read: campaigns stand in the folder campaigns/ (move it there)"),
+    ],
+)
+def test_what_stands_nearly_where_it_should_is_not_ignored(shop: Path, file: str, says: str) -> None:
+    write(shop, file, "label: any\n")
+    assert mistakes(shop) == [f"{file}:1: {says}"]
+
+
+def test_a_project_named_yml_is_found(tmp_path: Path) -> None:
+    write(tmp_path, "project.yml", "project: shop\n")
+    assert mistakes(tmp_path)[1] == "project.yml:1: is not read (did you mean 'project.yaml'?)"
+
+
+def test_other_tools_files_beside_the_project_are_nobodys_business(shop: Path) -> None:
+    others = ("workspace.yaml", "dagster.yaml", "docker-compose.yml", "dbt_project.yml", "profiles.yml", "packages.yml")
+    ours = (
+        "destinations-eu.yaml",
+        ".segments.yaml",
+        "segment/notes.md",
+        "models/orders.yml",
+        "projects/b/project.yaml",
+    )
+    for file in (*others, *ours):
+        write(shop, file, "[")
+    assert "sock_fans" in load_project(shop).segments
+
+
 def test_two_segments_of_one_name_are_refused(shop: Path) -> None:
     write(shop, "segments/staff.yaml", "where: {list: staff}\n")
     assert mistakes(shop) == [
