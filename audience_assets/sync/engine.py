@@ -21,7 +21,7 @@ from audience_assets.project.times import parse_duration
 from audience_assets.sync.deliver import Deliverer, Delivery
 from audience_assets.sync.diff import IN_LIST, REENTERING
 from audience_assets.sync.guards import Circumstances, GuardTripped, fingerprint, violations
-from audience_assets.sync.history import count_rejections, last_report, members_delivered, segment_state
+from audience_assets.sync.history import PLANNED, count_rejections, last_report, members_delivered, segment_state
 from audience_assets.sync.kept import expect_own_list, renamed
 from audience_assets.sync.lease import Lease, LeaseLost, hold_lease
 from audience_assets.sync.plan import Planner, reckon
@@ -34,7 +34,7 @@ from audience_assets.warehouse.state import ListTables
 if TYPE_CHECKING:
     from audience_assets.runtime import Runtime
 
-PLANNED, BLOCKED, DELIVERED, UNCHANGED, PARTIAL = "planned", "blocked", "delivered", "unchanged", "partial"
+BLOCKED, DELIVERED, UNCHANGED, PARTIAL = "blocked", "delivered", "unchanged", "partial"
 ProgressCall = Callable[[Progress], None]
 
 
