@@ -9,6 +9,7 @@ from typing import Any
 from audience_assets.errors import Problem
 from audience_assets.project.names import check_slug
 from audience_assets.project.places import Place
+from audience_assets.project.strays import strays
 from audience_assets.project.yaml_text import read_documents
 
 PROJECT = "project.yaml"
@@ -58,7 +59,9 @@ def read_files(root: Path) -> Files:
     if not (root / PROJECT).is_file():
         message = f"there is no {PROJECT} in {root}" if root.is_dir() else f"there is no folder {root}"
         problems.append(Problem(PROJECT, 1, "", message, "`audience-assets init` makes a project that runs as it is"))
+        problems += strays(root) if root.is_dir() else ()
         return Files(None, None, {}, {}, {}, problems)
+    problems += strays(root)
     unread: set[str] = set()
     unread_campaigns: set[str] = set()
     has_destinations = (root / DESTINATIONS).exists()

@@ -86,7 +86,11 @@ class ReachChannel(Declared):
 
     field: str | None = None
     fields: list[str] = Field(default_factory=list)
-    valid: Literal["email", "e164"] | None = None
+    valid: Literal["email", "e164"] | None = Field(
+        default=None,
+        description="looks to SQL like an address; `e164` where every number is written +33612345678: lists take other "
+        "spellings as well",
+    )
     consent: str | None = Field(default=None, description="status the newest consent event must have")
 
 

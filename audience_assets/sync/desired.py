@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 
 from audience_assets.audiences.scope import Join
+from audience_assets.audiences.validity import LOOKS_VALID
 from audience_assets.project.activations import EffectiveActivation
 from audience_assets.project.models import FieldType
 from audience_assets.warehouse.functions import FoldedColumn, StartsVisibly, Stripped
@@ -59,6 +60,11 @@ class Desired:
         """Whether a user has any identifier; cheaper than normalising it, and never true where that gives NULL."""
         sources = zip(self.identifier_kinds, self.identifier_columns, strict=True)
         return sa.or_(*(_is_some(kind, self.values[column]) for kind, column in sources))
+
+    def looks_usable(self) -> sa.ColumnElement[bool]:
+        """Whether any identifier of a user looks like one to SQL, as insights judge it; a delivery has real parsers."""
+        sources = zip(self.identifier_kinds, self.identifier_columns, strict=True)
+        return sa.or_(*(_looks_usable(kind, self.values[column]) for kind, column in sources))
 
     def may_be_blank(self) -> sa.ColumnElement[bool]:
         """True of everybody without an identifier, and of few others: cheap, because every row of a diff is asked.
@@ -123,6 +129,10 @@ def _is_some(kind: str, column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]
     if kind == PHONE:
         return sa.func.coalesce(normalise(kind, column), "", type_=sa.String()) != ""
     return has_text(column)
+
+
+def _looks_usable(kind: str, column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    return LOOKS_VALID[kind](_text(column)) if kind in LOOKS_VALID else _is_some(kind, column)
 
 
 def has_text(column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:

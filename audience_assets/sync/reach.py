@@ -62,41 +62,57 @@ class Reach:
 
 
 def measure_reach(connection: Connection, planner: Planner, desired: Desired) -> Reach:
-    """Count the customers of a list's audience whom it can hold. A mapped text of blanks alone is missing."""
+    """Count whom of its audience a list can hold, before a delivery: what looks like no address is shrink.
+
+    A mapped text of blanks alone is missing.
+    """
     with without_protected(connection, desired, planner.protected) as kept:
-        return reach_of(connection, planner, desired, kept)
+        return _reach(connection, planner, desired, kept, kept.looks_usable())
 
 
 def reach_of(connection: Connection, planner: Planner, desired: Desired, kept: Desired) -> Reach:
-    """Count them where those of `desired` who share an address with somebody protected are left out in `kept`."""
+    """Count them for a delivery, which judges the addresses itself.
+
+    Those of `desired` who share an address with somebody protected are left out in `kept`.
+    """
+    return _reach(connection, planner, desired, kept, sa.true())
+
+
+def _reach(
+    connection: Connection, planner: Planner, desired: Desired, kept: Desired, usable: sa.ColumnElement[bool]
+) -> Reach:
     everybody = connection.scalar(sa.select(sa.func.count()).select_from(desired.members)) or 0
-    found = _measure(connection, planner, kept)
+    found = _measure(connection, planner, kept, usable)
     unseen = everybody - found.customers - sum(kept.barred.values())
     gone = {"no row in the users' table": unseen} if unseen else {}
     return replace(found, customers=everybody, shrink={**found.shrink, **kept.barred, **gone})
 
 
-def _measure(connection: Connection, planner: Planner, desired: Desired) -> Reach:
+def _measure(connection: Connection, planner: Planner, desired: Desired, usable: sa.ColumnElement[bool]) -> Reach:
     required = _required(planner, desired)
-    known = desired.has_identifier()
+    has_some = desired.has_identifier()
+    known = sa.and_(has_some, usable)
     lacking = [sa.func.sum(sa.case((known & blank, 1), else_=0)) for blank in required.values()]
     whole = sa.and_(known, *(~blank for blank in required.values()))
     query = sa.select(
         sa.func.sum(sa.case((known, 1), else_=0)),
         sa.func.count(desired.members.c.user_key.distinct()),
+        sa.func.count(sa.case((has_some, desired.members.c.user_key)).distinct()),
         sa.func.count(sa.case((known, desired.members.c.user_key)).distinct()),
         sa.func.sum(sa.case((whole, 1), else_=0)),
         sa.func.count(sa.case((whole, desired.identifier())).distinct()),
         *lacking,
     ).select_from(desired.joined())
-    rows, customers, named, able, people, *without = (int(each or 0) for each in connection.execute(query).one())
+    rows, customers, some, named, able, people, *without = (int(each or 0) for each in connection.execute(query).one())
     expansion = rows - named
     # Rows of one customer with one address are told apart only where they are refused.
     copies = 0 if planner.activation.on_duplicate != "fail" else expansion
+    kinds = " or ".join(desired.identifier_kinds)
     reasons = {
-        f"no {' or '.join(desired.identifier_kinds)}": customers - named,
+        f"no {kinds}": customers - some,
+        f"no usable {kinds}": some - named,
         **{f"no {name}": number for name, number in zip(required, without, strict=True)},
-        f"the same {' or '.join(desired.identifier_kinds)} as another": max(able - people - copies, 0),
+        f"the same {kinds} as another": max(able - people - copies, 0),
     }
     return Reach(customers, people, expansion, {why: number for why, number in reasons.items() if number})
 
@@ -106,7 +122,9 @@ def rows_to_send(connection: Connection, desired: Desired, limit: int) -> Iterat
     columns = {"identifier": desired.identifier()}
     columns |= {each.attribute: desired.values[each.column] for each in desired.columns}
     query = sa.select(*(value.label(name) for name, value in columns.items())).select_from(desired.joined())
-    query = query.where(desired.has_identifier()).order_by(desired.members.c.user_key).limit(limit)
+    query = (
+        query.where(desired.has_identifier(), desired.looks_usable()).order_by(desired.members.c.user_key).limit(limit)
+    )
     for row in connection.execute(query).mappings():
         yield dict(row)
 

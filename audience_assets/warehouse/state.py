@@ -27,7 +27,7 @@ from audience_assets.warehouse.our_schema import ensure_schema
 
 # Grows with every column that is added below, so that older states get it. Such a column may be NULL: in rows from
 # before it is.
-VERSION = 7
+VERSION = 8
 # Postgres cuts names at 63 bytes; a longer name keeps its start and gets a hash.
 MAX_NAME = 60
 
@@ -115,6 +115,8 @@ class State:
             sa.Column("lease_until", UtcDateTime),
             sa.Column("approved_plan", sa.String),
             sa.Column("sizes", sa.String),
+            # Unlike `sizes`, a reconciliation leaves this alone.
+            sa.Column("members_delivered", sa.BigInteger),
         )
         self.sync = self._table(
             "sync",
@@ -294,7 +296,7 @@ class State:
         """The number of a change. SQLite's row number costs nothing; elsewhere the plan counts."""
         if self.engine.dialect.name == "sqlite":
             return sa.Column("seq", sa.Integer, primary_key=True)
-        return sa.Column("seq", sa.BigInteger, primary_key=not self._is_columnar, autoincrement=False, nullable=False)
+        return sa.Column("seq", sa.BigInteger, nullable=False)
 
     def _keyed(self, name: str, key_type: str, *columns: sa.Column[Any]) -> sa.Table:
         key = sa.Column(
@@ -353,6 +355,9 @@ class State:
             *previous,
             *evidence,
         )
+        if indexed and not change.primary_key:
+            # No key: a plan of many changes is written faster where the index is made after them.
+            sa.Index(_short(f"ix_{change.name}_seq"), change.c.seq, unique=True)
         duplicate = self._table(
             f"duplicate_{activation}",
             sa.Column("identifier", sa.String, primary_key=indexed, nullable=False),

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from audience_assets.cli import main
 from audience_assets.runtime import Runtime
-from audience_assets_tests.cli.conftest import Run, Vendor, addresses, answer
+from audience_assets_tests.cli.conftest import Run, Vendor, addresses, answer, replace
 
 SPRING = """
 name: Spring
@@ -84,6 +84,33 @@ def test_a_preview_tells_sizes_and_keeps_nothing(campaign: Campaign, project: Pa
     assert socks["customers"] == socks["rows"] - socks["expansion"] + sum(socks["shrink"].values())
     assert any("with fewer than 100" in each for each in told["warnings"])
     assert groups(project) == {}
+
+
+def test_a_preview_warns_of_several_rows_of_a_customer(campaign: Campaign, project: Path) -> None:
+    """Of a list with an attribute of a model that nothing keeps to one row; the delivery would be refused."""
+    replace(
+        project / "project.yaml",
+        "\n  consents:\n",
+        "\n  places: {type: custom, table: places, key: code, fields: {currency: {type: text}}}\n\n  consents:\n",
+    )
+    replace(
+        project / "project.yaml",
+        "relationships:\n",
+        "relationships:\n  - {from: customers, to: places, kind: belongs_to, on: {country: code}}\n",
+    )
+    mapping = "{fields: {currency: place.currency}}"
+    delivery = f"delivery: {{klaviyo: {{service: klaviyo.audience_list, mapping: {mapping}}}}}\n"
+    (project / "campaigns/spring.yaml").write_text(SPRING + delivery)
+    with Runtime.open(project) as runtime, runtime.engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE places (code TEXT, currency TEXT)"))
+        connection.execute(sa.text("INSERT INTO places VALUES ('FR', 'euro'), ('FR', 'franc')"))
+    told = answer(campaign("preview", "spring", "--json"))
+    socks = told["groups"]["French"]["Socks"]
+    [warned] = [each for each in told["warnings"] if "several rows" in each]
+    assert warned.startswith(f"{LISTS[0]}: {socks} customers of the audience have several rows in places")
+    assert told["lists"][LISTS[0]]["expansion"] > 0
+    shown = campaign("preview", "spring")
+    assert shown.exit_code == 0 and f"warning: {LISTS[0]}: {socks} customers" in shown.stdout
 
 
 def test_a_dry_run_writes_so_many_records_to_files_that_only_their_owner_reads(

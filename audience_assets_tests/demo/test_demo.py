@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import stat
 import threading
@@ -221,6 +222,15 @@ def test_commands_in_the_demos_folder_find_its_sandbox(played: Played) -> None:
     assert result.exit_code == 0, result.output
     assert "SFTP login: demo_shop may come in" in result.stdout
     assert stat.S_IMODE((played.project / ".env").stat().st_mode) == 0o600
+
+
+def test_insights_find_who_can_be_reached_by_sms(played: Played) -> None:
+    """However the shop writes their numbers."""
+    command = ["insights", "new_with_sms", "--no-refresh", "--json", "--project", str(played.project)]
+    result = CliRunner().invoke(main, command, env=dict.fromkeys(played.stage.variables))
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["reach"]["sms"]["consented"] == found["size"] > 0
 
 
 def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path) -> None:

@@ -67,6 +67,30 @@ def test_mistakes_of_form_do_not_hide_the_others(shop: Path) -> None:
     ]
 
 
+def test_a_mistake_is_said_where_it_stands_although_another_condition_could_not_be_read(shop: Path) -> None:
+    spoil(shop, "segments/churn_risk.yaml", "op: in, value", "opp: in, value")
+    spoil(shop, "segments/churn_risk.yaml", "segment: staff", "segment: staf")
+    assert [line.split(": there")[0] for line in mistakes(shop)] == [
+        "segments/churn_risk.yaml:6: where.all[0].opp: unknown key 'opp' (did you mean 'op'?)",
+        "segments/churn_risk.yaml:16: where.all[4].not.segment",
+    ]
+
+
+def test_mistakes_in_a_calculated_field_are_said_together(shop: Path) -> None:
+    written = '{aggregate: "sum:amount", over: orders, within: 12mo}'
+    spoil(shop, "project.yaml", written, '{aggregate: "summ:amount", over: order, within: 12m}')
+    said = {line.split(": ")[1] for line in mistakes(shop) if line.startswith("project.yaml:59:")}
+    assert said == {f"calculated_fields.customers.revenue_12m.{key}" for key in ("aggregate", "over", "within")}
+
+
+def test_mistakes_in_a_destinations_defaults_are_said_together(shop: Path) -> None:
+    spoil(shop, "destinations.yaml", "channels: [email]", "chanels: [email]")
+    spoil(shop, "destinations.yaml", "tags: {area: crm}", "schedule: {cadence: dayly, at: 26:00}")
+    said = {line.split(": ")[1] for line in mistakes(shop)}
+    names = ("options.chanels", "schedule.cadence", "schedule.at")
+    assert said == {f"destinations.klaviyo.default_activation.{name}" for name in names}
+
+
 def test_a_link_that_leads_nowhere_is_a_mistake(shop: Path) -> None:
     (shop / "segments/sock_fans.yaml").unlink()
     (shop / "segments/sock_fans.yaml").symlink_to("gone.yaml")
@@ -199,6 +223,42 @@ def test_whatever_project_yaml_holds_it_is_refused_in_an_instant(shop: Path, pro
 def test_files_that_would_be_overlooked_are_named(shop: Path) -> None:
     write(shop, "segments/forgotten.yml", "where: {list: staff}\n")
     assert mistakes(shop) == ["segments/forgotten.yml:1: is not read: only *.yaml files are (rename it forgotten.yaml)"]
+
+
+@pytest.mark.parametrize(
+    ("file", "says"),
+    [
+        ("project.yml", "is not read (did you mean 'project.yaml'?)"),
+        ("destination.yaml", "is not read (did you mean 'destinations.yaml'?)"),
+        ("destinations/klaviyo.yaml", "is not read (did you mean 'destinations.yaml'?)"),
+        ("activation.yaml", "is not read: activations stand in the folder activations/ (move it there)"),
+        ("segments.yml", "is not read: segments stand in the folder segments/ (move it there)"),
+        ("segment/vips.yaml", "is not read: segments stand in the folder segments/ (move it there)"),
+        ("Campains/2026/spring.yml", "is not read: campaigns stand in the folder campaigns/ (move it there)"),
+    ],
+)
+def test_what_stands_nearly_where_it_should_is_not_ignored(shop: Path, file: str, says: str) -> None:
+    write(shop, file, "label: any\n")
+    assert mistakes(shop) == [f"{file}:1: {says}"]
+
+
+def test_a_project_named_yml_is_found(tmp_path: Path) -> None:
+    write(tmp_path, "project.yml", "project: shop\n")
+    assert mistakes(tmp_path)[1] == "project.yml:1: is not read (did you mean 'project.yaml'?)"
+
+
+def test_other_tools_files_beside_the_project_are_nobodys_business(shop: Path) -> None:
+    others = ("workspace.yaml", "dagster.yaml", "docker-compose.yml", "dbt_project.yml", "profiles.yml", "packages.yml")
+    ours = (
+        "destinations-eu.yaml",
+        ".segments.yaml",
+        "segment/notes.md",
+        "models/orders.yml",
+        "projects/b/project.yaml",
+    )
+    for file in (*others, *ours):
+        write(shop, file, "[")
+    assert "sock_fans" in load_project(shop).segments
 
 
 def test_two_segments_of_one_name_are_refused(shop: Path) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from audience_assets.audiences.insights import segment_insights
 from audience_assets.audiences.refresh import refresh_segment
+from audience_assets.project.needs import audience_needs
 from audience_assets.runtime import Runtime
 from audience_assets.sync.plan import Planner
 from audience_assets.sync.reach import Reach, measure_reach, rows_to_send
@@ -76,6 +78,17 @@ def test_customers_without_an_address_and_with_anothers_shrink(folder: Path) -> 
         {"identifier": "a@shop.example", "email": "a@shop.example", "first_name": "Ann"},
         {"identifier": "a@shop.example", "email": " A@Shop.example ", "first_name": "Ann"},
     ]
+
+
+def test_what_is_no_address_is_no_row(folder: Path) -> None:
+    """As insights and a delivery judge it."""
+    found, rows = reached(folder, [1, 2, 3, 4], [(1, "ann"), (2, "b@shop"), (3, " C@shop.example "), (4, None)])
+    assert found == Reach(4, 1, 0, {"no email": 1, "no usable email": 2})
+    assert [row["identifier"] for row in rows] == ["c@shop.example"]
+    with Runtime.open(folder) as runtime:
+        needs = audience_needs(runtime.project, "everyone")
+        told = segment_insights(runtime.engine, runtime.state, runtime.project, "everyone", runtime.now(), needs)
+    assert told.lists["all"].reached == found.rows
 
 
 def test_several_rows_of_a_customer_are_expansion(folder: Path) -> None:
