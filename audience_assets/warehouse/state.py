@@ -65,6 +65,7 @@ class State:
         self._has_schemas = engine.dialect.name != "sqlite"
         self.namespace = namespace
         self.metadata = sa.MetaData(schema=namespace if self._has_schemas else None)
+        self._declared: dict[tuple[object, ...], sa.Table] = {}
         self.version = self._table(
             "schema_version",
             sa.Column("version", sa.Integer, nullable=False),
@@ -221,12 +222,18 @@ class State:
         return name if self._has_schemas else f"{self.namespace}_{name}"
 
     def _table(self, name: str, *columns: sa.Column[Any], ordered: bool = False) -> sa.Table:
-        """Declare a table. `ordered` clusters SQLite rows by their key, so that diffs are ordered scans."""
+        """Declare a table. `ordered` clusters SQLite rows by their key, so that diffs are ordered scans.
+
+        The same declaration is the same object: a statement's SQL is kept for the tables it was compiled with.
+        """
         full = self.table_name(name)
-        known = self.metadata.tables.get(f"{self.metadata.schema}.{full}" if self.metadata.schema else full)
-        if known is not None:
-            self.metadata.remove(known)
-        return sa.Table(full, self.metadata, *columns, sqlite_with_rowid=not ordered)
+        declaration = (full, *map(_declaration, columns))
+        if declaration not in self._declared:
+            known = self.metadata.tables.get(f"{self.metadata.schema}.{full}" if self.metadata.schema else full)
+            if known is not None:
+                self.metadata.remove(known)
+            self._declared[declaration] = sa.Table(full, self.metadata, *columns, sqlite_with_rowid=not ordered)
+        return self._declared[declaration]
 
     def create(self) -> None:
         """Create what is missing and bring an older state up to date. Raises WarehouseError for a newer one."""
@@ -325,7 +332,7 @@ class State:
             sa.Column("listed_at", UtcDateTime),
             ordered=True,
         )
-        if indexed:
+        if indexed and not ledger.indexes:
             sa.Index(_short(f"ix_{ledger.name}_identifier"), ledger.c.identifier, unique=True)
         evidence = [
             column
@@ -368,6 +375,11 @@ def audience_table(name: str) -> str:
         return f"group_{name.replace('.', '__')}"
     # No name begins with _, so this table has a name of its own beside segment_run and segment_history.
     return f"segment__{name}" if name in ("run", "history") else f"segment_{name}"
+
+
+def _declaration(column: sa.Column[Any]) -> tuple[object, ...]:
+    kind = column.type
+    return column.name, type(kind), repr(kind), column.primary_key, column.nullable
 
 
 def _short(name: str) -> str:
