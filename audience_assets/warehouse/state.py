@@ -355,7 +355,7 @@ class State:
             *previous,
             *evidence,
         )
-        if indexed and not change.primary_key:
+        if indexed and not change.primary_key and not change.indexes:
             # No key: a plan of many changes is written faster where the index is made after them.
             sa.Index(_short(f"ix_{change.name}_seq"), change.c.seq, unique=True)
         duplicate = self._table(
