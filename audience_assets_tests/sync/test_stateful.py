@@ -386,3 +386,14 @@ def test_a_number_in_doubt_that_is_somebody_elses_by_now_takes_nobody_off(histor
     assert history.list.ledger()["f@x.com"] == "member"
     history.settle()
     assert history.list.ledger()["f@x.com"] == "member"
+
+
+def test_a_contact_subscribed_by_a_lost_call_leaves_when_the_number_changes(history: KlaviyoList) -> None:
+    history.begin(channels=("email", "sms"), history=False, adopted=False)
+    history.leaves(key=3)
+    history.changes_phone(key=1, phone=TEXTED)
+    history.fails(action=Action.RESET_AFTER, endpoint="bulk_subscribe_profiles", skipped=0, times=9)
+    history.syncs()
+    history.changes_phone(key=1, phone=MOVED_TO)
+    history.settle()
+    assert history.list.ledger()["a@x.com"] == "absent"
