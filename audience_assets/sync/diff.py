@@ -75,8 +75,8 @@ class Differ:
         duplicates += self._drop_held(connection)
         if not self.desired.expands:
             self._insert_moved(connection)
-        self._take_off_first(connection)
         self._keep_claimed(connection)
+        self._take_off_first(connection)
         if self.phones:
             self.phones.keep(connection, self.tables.change)
         self._keep_shared_contacts(connection)
@@ -276,14 +276,10 @@ class Differ:
 
     def _take_off_first(self, connection: Connection) -> None:
         """Whoever is to enter again is a removal, as whom they were added."""
-        change, ledger = self.tables.change, self.tables.ledger
-        reenters = change.c.operation == REENTERING
-        if not self._any(connection, sa.select(change.c.seq).where(reenters)):
-            return
-        theirs = ledger.c.identifier.in_(sa.select(change.c.identifier).where(reenters))
-        connection.execute(ledger.update().where(theirs).values(recheck=REENTERING, due=1))
+        change = self.tables.change
         before = {column.column: change.c[column.previous] for column in self.desired.columns}
-        connection.execute(change.update().where(reenters).values(operation=Operation.REMOVE.value, **before))
+        removal = {"operation": Operation.REMOVE.value, "enters_again": 1}
+        connection.execute(change.update().where(change.c.operation == REENTERING).values(**removal, **before))
 
     def _keep_claimed(self, connection: Connection) -> None:
         """Whatever somebody else in the audience stands for is no removal."""

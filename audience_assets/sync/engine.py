@@ -19,11 +19,12 @@ from audience_assets.destinations.limits import floor_seconds
 from audience_assets.errors import AudienceError
 from audience_assets.project.times import parse_duration
 from audience_assets.sync.deliver import Deliverer, Delivery
-from audience_assets.sync.diff import IN_LIST, REENTERING
+from audience_assets.sync.diff import IN_LIST
 from audience_assets.sync.guards import Circumstances, GuardTripped, fingerprint, violations
 from audience_assets.sync.history import PLANNED, count_rejections, last_report, members_delivered, segment_state
 from audience_assets.sync.kept import expect_own_list, renamed
 from audience_assets.sync.lease import Lease, LeaseLost, hold_lease
+from audience_assets.sync.numbers import DROP
 from audience_assets.sync.plan import Planner, reckon
 from audience_assets.sync.recovery import DELIVERING, FAILED, PLANNING, journal_of, merge_answers, recover
 from audience_assets.sync.report import Plan, PlanCounts, Progress, SyncReport
@@ -204,10 +205,11 @@ class _Run:
         activation = self.planner.activation
         computed, _ = segment_state(connection, self.runtime.state, activation.audience)
         oldest = activation.guard.max_source_age
+        lost = known.id and not counts.members_before
         circumstances = Circumstances(
             computed_at=computed,
             oldest_allowed=self.started - parse_duration(oldest).exact() if oldest else None,
-            members_delivered=members_delivered(connection, self.runtime.state, self.name) if known.id else 0,
+            members_delivered=members_delivered(connection, self.runtime.state, self.name) if lost else 0,
         )
         return violations(activation.guard, counts, circumstances)
 
@@ -271,7 +273,7 @@ class _Run:
 
         rejections = count_rejections(connection, self.runtime.state, self.name, self.sync)
         delivered = sum(answers.get((o, s), 0) for o in Operation for s in Status)
-        entering_again = every(Status.REENTERS) + after.get(REENTERING, 0)
+        entering_again = every(Status.REENTERS) + answers.get((DROP, Status.REENTERS), 0)
         retry = every(Status.RETRY) + entering_again + plan.counts.changes - delivered
         state = PARTIAL if retry or left else DELIVERED if plan.counts.changes else UNCHANGED
         return SyncReport(

@@ -16,6 +16,8 @@ from audience_assets.warehouse.state import ListTables
 
 ENTERING = (Operation.ADD.value, Operation.UPDATE.value, RELINK)
 UNDECIDED = (Status.RETRY.value, Status.REENTERS.value)
+# What is said of a removal that leaves no member of ours.
+GONE = (Status.ACCEPTED.value, Status.ABSENT.value, Status.KEPT.value)
 
 
 def merge(connection: Connection, journal: Journal) -> dict[tuple[str, str], int]:
@@ -34,7 +36,7 @@ def merge(connection: Connection, journal: Journal) -> dict[tuple[str, str], int
     else:
         _update_known(connection, tables, answers)
         _leave_open(connection, tables, answers, counts)
-        _remove_gone(connection, tables, answers)
+        _remove_gone(connection, tables, answers, counts)
         _insert_new(connection, tables, answers, ~sa.exists().where(tables.ledger.c.identifier == answers.c.identifier))
     _settle_rejections(connection, journal, answers)
     connection.execute(state.outcome.delete().where(state.outcome.c.sync == journal.sync))
@@ -48,12 +50,15 @@ def _answers(journal: Journal, *, every: bool) -> sa.Subquery:
     answered = (batch.c.sync == journal.sync) & (batch.c.number == journal.numbering.batch(change))
     answered &= batch.c.status == DONE
     said = (outcome.c.sync == journal.sync) & (outcome.c.identifier == change.c.identifier)
+    answer = sa.func.coalesce(outcome.c.status, Status.ACCEPTED.value)
+    enters_again = (change.c.enters_again == 1) & answer.in_(GONE)
     return (
         sa.select(
             change.c.operation,
             change.c.user_key,
             change.c.identifier,
-            sa.func.coalesce(outcome.c.status, Status.ACCEPTED.value).label("answer"),
+            sa.case((enters_again, Status.REENTERS.value), else_=answer).label("answer"),
+            change.c.enters_again,
             sa.func.coalesce(outcome.c.vendor_id, change.c.vendor_id).label("vendor_id"),
             outcome.c.recheck,
             batch.c.answered_at,
@@ -112,7 +117,7 @@ def _leave_open(
 ) -> None:
     """Members whose update or removal is not decided are looked at by the next plan."""
     ledger = tables.ledger
-    in_doubt = sa.case((ledger.c.recheck == REENTERING, ledger.c.status), else_=IN_DOUBT)
+    in_doubt = sa.case((answers.c.enters_again == 1, ledger.c.status), else_=IN_DOUBT)
     marks: dict[tuple[str, str], dict[str, Any]] = {
         (Operation.UPDATE.value, Status.RETRY.value): {"recheck": Recheck.NEXT_SYNC.value},
         (Operation.UPDATE.value, Status.REENTERS.value): {"recheck": REENTERING},
@@ -126,16 +131,20 @@ def _leave_open(
             connection.execute(ledger.update().where(theirs).values(due=1, **mark))
 
 
-def _remove_gone(connection: Connection, tables: ListTables, answers: sa.Subquery) -> None:
-    removed = (answers.c.operation == Operation.REMOVE.value) & answers.c.answer.in_(
-        (Status.ACCEPTED.value, Status.ABSENT.value, Status.KEPT.value)
-    )
+def _remove_gone(
+    connection: Connection, tables: ListTables, answers: sa.Subquery, counts: dict[tuple[str, str], int]
+) -> None:
     ledger = tables.ledger
-    gone = ledger.c.identifier.in_(sa.select(answers.c.identifier).where(removed | (answers.c.operation == DROP)))
-    connection.execute(ledger.delete().where(gone, ledger.c.recheck.is_distinct_from(REENTERING)))
-    # Whoever left only to enter again stays due, and the sync says that it isn't finished.
-    again = {"status": REENTERING, "recheck": Recheck.NEXT_SYNC.value}
-    connection.execute(ledger.update().where(gone, ledger.c.recheck == REENTERING).values(**again))
+    removed = (answers.c.operation == Operation.REMOVE.value) & answers.c.answer.in_(GONE)
+    dropped = (answers.c.operation == DROP) & (answers.c.answer == Status.ACCEPTED.value)
+    gone = ledger.c.identifier.in_(sa.select(answers.c.identifier).where(removed | dropped))
+    connection.execute(ledger.delete().where(gone))
+    if any(counts.get((operation, Status.REENTERS.value)) for operation in (Operation.REMOVE.value, DROP)):
+        left = sa.select(answers.c.identifier).where(
+            answers.c.operation.in_((Operation.REMOVE.value, DROP)), answers.c.answer == Status.REENTERS.value
+        )
+        again = {"status": REENTERING, "recheck": Recheck.NEXT_SYNC.value, "due": 1}
+        connection.execute(ledger.update().where(ledger.c.identifier.in_(left)).values(**again))
 
 
 def _insert_new(

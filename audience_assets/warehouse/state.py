@@ -354,6 +354,8 @@ class State:
             sa.Column("user_key", key, nullable=False),
             sa.Column("identifier", sa.String),
             sa.Column("vendor_id", sa.String),
+            # 1 of a removal: they leave the list to enter it again.
+            sa.Column("enters_again", sa.SmallInteger),
             *(sa.Column(column.name, column.type) for column in values),
             *previous,
             *evidence,
