@@ -77,6 +77,7 @@ class Status(StrEnum):
     REJECTED = "rejected"  # refused, with a reason
     KEPT = "kept"  # left the audience, and nothing can take them off the list: no member of ours any more
     RETRY = "retry"  # not decided; the next sync decides anew
+    REENTERS = "reenters"  # updates: another contact by now, who leaves the list first and enters it in a later sync
 
 
 class Recheck(StrEnum):

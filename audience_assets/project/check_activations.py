@@ -286,6 +286,7 @@ def check_activation_remains(
         if names is not None and isinstance(data.get(key), str) and data[key] not in names:
             place.at(key).unknown(key, data[key], names)
     own = keys_of(ActivationSettings)
-    settings = salvage(ActivationSettings, {key: value for key, value in data.items() if key in own}, alone=True)
-    if settings is not None:
-        check_settings(settings, place)
+    written = {key: value for key, value in data.items() if key in own}
+    remains = salvage(ActivationSettings, written, place, alone=True)
+    if remains is not None:
+        check_settings(*remains)

@@ -69,24 +69,23 @@ def _check_formula(fields: Fields, model: str, text: str, place: Place) -> None:
 def _check_aggregate(
     fields: Fields, conditions: ConditionCheck, model: str, field: CalculatedField, place: Place
 ) -> None:
+    if field.within is not None:
+        check_duration(field.within, place.at("within"))
     if field.over is None:
         place.report("`aggregate` needs `over`: the related model")
-        return
-    link = fields.to_many(model, field.over, place.at("over"))
-    if link is None:
-        return
+    link = fields.to_many(model, field.over, place.at("over")) if field.over is not None else None
     try:
         measure = parse_measure(field.aggregate)
-        if measure.field is not None:
+        if link is not None and measure.field is not None:
             kind = fields.resolve(link.model, measure.field, place.at("aggregate"))
             if kind is not None:
                 measure_type(measure, kind)
     except ValueError as error:
         place.at("aggregate").report(str(error))
-    if field.within is not None:
-        check_duration(field.within, place.at("within"))
-        if fields.lacks_time(link.model):
-            place.at("within").report(f"the model {link.model!r} has no timestamp to be within")
+    if link is None:
+        return
+    if field.within is not None and fields.lacks_time(link.model):
+        place.at("within").report(f"the model {link.model!r} has no timestamp to be within")
     if field.where is not None:
         conditions.check(field.where, place.at("where"), Scope(link.model, hops=1))
 

@@ -15,7 +15,7 @@ from audience_assets.project.merged import usual_service
 from audience_assets.project.model_paths import keys_of
 from audience_assets.project.names import check_slug
 from audience_assets.project.places import Place, nearest
-from audience_assets.project.validation import mistakes, stands_for, validate
+from audience_assets.project.validation import mistakes, salvage, stands_for, validate
 from audience_assets.project.yaml_text import KeyPath
 
 OWN_KEYS = ("type", "description", "default_attributes", "default_activation")
@@ -33,7 +33,8 @@ def read_destination(name: str, data: Any, place: Place, types: Mapping[str, Des
         return None
     settings = {key: value for key, value in data.items() if key not in OWN_KEYS}
     own = {key: value for key, value in data.items() if key in OWN_KEYS}
-    destination = validate(Destination, {**own, "settings": settings}, place)
+    written = {**own, "settings": settings}
+    destination = validate(Destination, written, place)
     kind = types.get(str(data.get("type")))
     if kind is not None:
         before = len(place.problems)
@@ -44,9 +45,18 @@ def read_destination(name: str, data: Any, place: Place, types: Mapping[str, Des
         sound = False
     else:
         sound = False
-    if destination is not None and kind is not None:
-        check_defaults(destination, kind, place.at("default_activation"))
+    if kind is not None:
+        _check_default_settings(destination, written, kind, place)
     return destination if sound else None
+
+
+def _check_default_settings(
+    destination: Destination | None, written: dict[str, Any], kind: DestinationType, place: Place
+) -> None:
+    """Also of a destination whose form has mistakes, as far as the rest can be judged."""
+    remains = (destination, place) if destination is not None else salvage(Destination, written, place, alone=True)
+    if remains is not None:
+        check_defaults(remains[0], kind, remains[1].at("default_activation"))
 
 
 def _check_vendor_settings(settings: dict[str, Any], kind: DestinationType, place: Place) -> None:

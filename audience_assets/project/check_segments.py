@@ -42,9 +42,9 @@ def check_segment(segment: Segment, conditions: ConditionCheck, place: Place) ->
 
 def check_segment_remains(data: Mapping[str, Any], conditions: ConditionCheck, place: Place) -> None:
     """What can still be judged of a segment whose form has mistakes, which have been reported."""
-    segment = salvage(Segment, data)
-    if segment is not None and (segment.where is not None or not place.at("where").written):
-        check_segment(segment, conditions, place)
+    remains = salvage(Segment, data, place)
+    if remains is not None and (remains[0].where is not None or not place.at("where").written):
+        check_segment(remains[0], conditions, remains[1])
 
 
 def _check_model(segment: Segment, conditions: ConditionCheck, place: Place) -> str | None:

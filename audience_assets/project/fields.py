@@ -108,7 +108,7 @@ class Fields:
             if name in self.settings.models:
                 place.report(f"{model!r} has no has_many relationship to {name!r}", nearest(name, names))
             else:
-                place.unknown("model or relationship", name, names)
+                place.unknown("model or relationship", name, names or self.settings.models)
         return None
 
     def _to_one(self, model: str, name: str, place: Place) -> Link | None:

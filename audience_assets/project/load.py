@@ -213,10 +213,11 @@ def _check_activations(check: ActivationCheck, files: Files, parts: _Parts, list
     for name in files.activations.keys() - project.activations.keys():
         entry = files.activations[name]
         check_activation_remains(entry.data, files.segment_names, parts.destination_names, entry.place)
-        remains = salvage(Activation, entry.data)
-        if remains is not None and _is_sound_around(remains, check):
-            places = ActivationPlaces(entry.place, parts.destination_places[remains.destination])
-            check.check(remains, places, entry.data.keys() - remains.model_fields_set)
+        remains = salvage(Activation, entry.data, entry.place)
+        if remains is not None and _is_sound_around(remains[0], check):
+            activation, place = remains
+            places = ActivationPlaces(place, parts.destination_places[activation.destination])
+            check.check(activation, places, entry.data.keys() - activation.model_fields_set)
     judged += check_lists_of(check, lists, files, parts.destination_places)
     check_lists(project, judged)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from audience_assets.errors import Problem
 from audience_assets.project.yaml_text import Document, KeyPath, dotted
@@ -31,11 +31,15 @@ def nearest(name: str, valid: Iterable[str]) -> str | None:
 
 @dataclass(frozen=True)
 class Place:
-    """A path in a document. All places of one loading share one list of problems."""
+    """A path in a document. All places of one loading share one list of problems.
+
+    `left_out` are items of lists that were taken out of what is judged: the others are counted without them.
+    """
 
     document: Document
     path: KeyPath = ()
     problems: list[Problem] = field(default_factory=list, compare=False)
+    left_out: frozenset[KeyPath] = frozenset()
 
     @classmethod
     def nowhere(cls) -> Place:
@@ -43,7 +47,19 @@ class Place:
         return cls(Document("", None))
 
     def at(self, *keys: str | int) -> Place:
-        return Place(self.document, (*self.path, *keys), self.problems)
+        path = self.path
+        for key in keys:
+            path = (*path, self._index_as_written(path, key) if isinstance(key, int) else key)
+        return replace(self, path=path)
+
+    def _index_as_written(self, path: KeyPath, index: int) -> int:
+        for gone in sorted(last for *parents, last in self.left_out if (*parents,) == path and isinstance(last, int)):
+            index += gone <= index
+        return index
+
+    def without(self, paths: Iterable[KeyPath]) -> Place:
+        """The same place for data that lacks what stands at these paths below it."""
+        return replace(self, left_out=self.left_out | {(*self.path, *path) for path in paths})
 
     @property
     def line(self) -> int:
@@ -51,7 +67,7 @@ class Place:
 
     def up(self, levels: int) -> Place:
         """The place so many levels further up."""
-        return Place(self.document, self.path[: len(self.path) - levels], self.problems)
+        return replace(self, path=self.path[: len(self.path) - levels])
 
     @property
     def written(self) -> bool:

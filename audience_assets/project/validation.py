@@ -40,18 +40,18 @@ def validate(model: type[Model], data: Any, place: Place) -> Model | None:
         return None
 
 
-def salvage(model: type[Model], data: Any, *, alone: bool = False) -> Model | None:
-    """`data` as the model after leaving out what pydantic refuses, so that the rest can be judged too.
+def salvage(model: type[Model], data: Any, place: Place, *, alone: bool = False) -> tuple[Model, Place] | None:
+    """`data` as the model after leaving out what pydantic refuses, so that the rest can be judged too, and its place.
 
     That is the whole setting that a mistake is in, or the mistake `alone` where the rest does not depend on it. None if
     the model can't do without. The mistakes themselves are not reported here.
     """
     try:
-        return model.model_validate(data)
+        return model.model_validate(data), place
     except ValidationError as error:
-        paths = [path if alone else _left_out(path) for path in failed_paths(model, error)]
+        paths = {path if alone else _left_out(path) for path in failed_paths(model, error)}
     try:
-        return model.model_validate(_without(data, (), set(paths)))
+        return model.model_validate(_without(data, (), paths)), place.without(paths)
     except ValidationError:
         return None
 

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from audience_assets.project.activations import EffectiveActivation
 from audience_assets.sync.diff import REJECTED, UNSURE
+from audience_assets.sync.history import PLANNED
 from audience_assets.sync.reach import Reach
 from audience_assets.warehouse.state import State
 
@@ -21,9 +22,8 @@ if TYPE_CHECKING:
 
 DELIVERED, PARTIAL, STOPPED, FAILED, UNFINISHED = "delivered", "partial", "stopped by a guard", "failed", "not finished"
 NOT_YET = "not yet"
-# What stands in a `sync` row; a plan alone delivers nothing.
+# What stands in the row of a sync.
 _STATES = {"delivered": DELIVERED, "unchanged": DELIVERED, "partial": PARTIAL, "blocked": STOPPED, "failed": FAILED}
-_PLANNED = "planned"
 # A list in one of these needs somebody.
 BAD_STATES = frozenset({STOPPED, FAILED})
 
@@ -85,7 +85,7 @@ def campaign_delivery(runtime: Runtime, campaign: str) -> CampaignDelivery:
     lists = runtime.project.lists_of(campaign)
     with runtime.engine.connect().execution_options(read_only=True) as connection, connection.begin():
         state, names = runtime.state, [each.name for each in lists]
-        begun = _newest(connection, state, names, state.sync.c.state != _PLANNED)
+        begun = _newest(connection, state, names, state.sync.c.state != PLANNED)
         counted = _newest(connection, state, names, state.sync.c.reach.is_not(None))
         sizes = _sizes(connection, state, [each.audience for each in lists])
         found = [_Look(connection, runtime, begun, counted, sizes).at(each) for each in lists]

@@ -29,6 +29,8 @@ REJECTED = "rejected"
 IN_DOUBT = "in_doubt"
 # Refused, after an earlier answer was lost: no member, but perhaps in the list.
 UNSURE = "unsure"
+# Another contact by now. As `recheck` of a member: must leave the list first. As status: has left, and enters again.
+REENTERING = "reentering"
 IN_LIST = (MEMBER, IN_DOUBT)
 MAY_BE_LISTED = (*IN_LIST, UNSURE)
 # A user with no identifier, or one that another user stands for: what the ledger holds of them may have to go.
@@ -36,7 +38,7 @@ LOST = "lost"
 # A user whose identifier is in the ledger for a smaller key.
 HELD = "held"
 # Users who want to be in the list, as changes before they are matched with who holds their identifier.
-WANTED = (Operation.ADD.value, Operation.UPDATE.value, RELINK)
+WANTED = (Operation.ADD.value, Operation.UPDATE.value, RELINK, REENTERING)
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Differ:
         duplicates += self._drop_held(connection)
         if not self.desired.expands:
             self._insert_moved(connection)
+        self._take_off_first(connection)
         self._keep_claimed(connection)
         if self.phones:
             self.phones.keep(connection, self.tables.change)
@@ -174,7 +177,9 @@ class Differ:
     ) -> sa.ColumnElement[str]:
         tracked = [held.c[name].is_distinct_from(wanted[name]) for name in self.desired.tracked_columns]
         again = held.c.recheck == Recheck.NEXT_SYNC.value
-        return sa.case((sa.or_(again, *tracked), Operation.UPDATE.value), else_=RELINK)
+        return sa.case(
+            (held.c.recheck == REENTERING, REENTERING), (sa.or_(again, *tracked), Operation.UPDATE.value), else_=RELINK
+        )
 
     def _match_holders(self, connection: Connection, among: str, *first: tuple[sa.ColumnElement[bool], str]) -> None:
         """Whose identifier is in the list already is no addition but an update, or a relink if nothing shows.
@@ -258,6 +263,13 @@ class Differ:
             values, last = self._gone(ledger), connection.scalar(sa.select(sa.func.max(change.c.seq))) or 0
             found = sa.select(*values.values()).select_from(pairs).where(moved, ~leaving)
             self._insert(connection, values, found, after=last)
+
+    def _take_off_first(self, connection: Connection) -> None:
+        """Whoever is to enter again is a removal, as whom they were added."""
+        change = self.tables.change
+        before = {column.column: change.c[column.previous] for column in self.desired.columns}
+        removal = change.update().values(operation=Operation.REMOVE.value, **before)
+        connection.execute(removal.where(change.c.operation == REENTERING))
 
     def _keep_claimed(self, connection: Connection) -> None:
         """Whatever somebody else in the audience stands for is no removal."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -14,26 +14,27 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from audience_assets.audiences.stored import expect_computed
-from audience_assets.destinations.base import KeepsList, ListRef, ListService, Operation, Status
+from audience_assets.destinations.base import ListRef, ListService, Operation, Status
 from audience_assets.destinations.limits import floor_seconds
 from audience_assets.errors import AudienceError
 from audience_assets.project.times import parse_duration
 from audience_assets.sync.deliver import Deliverer, Delivery
-from audience_assets.sync.diff import IN_LIST
+from audience_assets.sync.diff import IN_LIST, REENTERING
 from audience_assets.sync.guards import Circumstances, GuardTripped, fingerprint, violations
-from audience_assets.sync.history import count_rejections, last_report, segment_state
-from audience_assets.sync.kept import expect_own_list, expect_unclaimed, is_there, kept_lists, renamed, with_origin
+from audience_assets.sync.history import PLANNED, count_rejections, last_report, members_delivered, segment_state
+from audience_assets.sync.kept import expect_own_list, renamed
 from audience_assets.sync.lease import Lease, LeaseLost, hold_lease
 from audience_assets.sync.plan import Planner, reckon
 from audience_assets.sync.recovery import DELIVERING, FAILED, PLANNING, journal_of, merge_answers, recover
 from audience_assets.sync.report import Plan, PlanCounts, Progress, SyncReport
 from audience_assets.sync.several_rows import expect_one_row
+from audience_assets.sync.vendor_list import VendorList
 from audience_assets.warehouse.state import ListTables
 
 if TYPE_CHECKING:
     from audience_assets.runtime import Runtime
 
-PLANNED, BLOCKED, DELIVERED, UNCHANGED, PARTIAL = "planned", "blocked", "delivered", "unchanged", "partial"
+BLOCKED, DELIVERED, UNCHANGED, PARTIAL = "blocked", "delivered", "unchanged", "partial"
 ProgressCall = Callable[[Progress], None]
 
 
@@ -88,6 +89,7 @@ class _Run:
         self.clock = time.monotonic()
         self.sync = _sync_id(self.started)
         self.tables: ListTables = self.planner.prepare()
+        self.vendor_list = VendorList(self.runtime, self.planner.activation, self.tables)
 
     def _expect_ready(self) -> None:
         """Refuse what no plan could be right about, while nothing is written."""
@@ -101,10 +103,10 @@ class _Run:
 
     def dry_run(self, sample: int) -> Plan:
         service = self.runtime.service(self.name)
-        known = self._known_list()
+        known = self.vendor_list.known()
         # What the first sync would adopt, and with which opt-in process, is said before it.
         found = None if known.id else service.find_list(known.name)
-        note = renamed(self._present_name(known, service), self.planner.activation) if known.id else None
+        note = renamed(self.vendor_list.present_name(known, service), self.planner.activation) if known.id else None
         with hold_lease(self.runtime.engine, self.runtime.state.destination_list, self.name) as lease:
             recover(self.planner, self.tables, lease)
             plan = self._plan(lease, service, recount=True)
@@ -120,15 +122,15 @@ class _Run:
         with hold_lease(self.runtime.engine, self.runtime.state.destination_list, self.name) as lease:
             recovered = recover(self.planner, self.tables, lease)
             if self.recreate:
-                self._start_anew(lease, service)
+                self.vendor_list.start_anew(lease, service)
             plan = self._plan(lease, service)
             self._guard(lease, plan, approve)
             try:
                 if plan.counts.changes:
-                    target = self._ensure_list(lease, service)
+                    target = self.vendor_list.ensure(lease, service)
                     delivery = self._send(lease, service, target, plan)
                 else:
-                    target, delivery = self._keep_list(lease, service, self._known_list()), Delivery()
+                    target, delivery = self.vendor_list.keep(lease, service, self.vendor_list.known()), Delivery()
             except LeaseLost:
                 raise
             except BaseException as error:
@@ -155,7 +157,7 @@ class _Run:
             raise
 
     def _make_plan(self, lease: Lease, service: ListService, *, recount: bool) -> Plan:
-        state, activation, known = self.runtime.state, self.planner.activation, self._known_list()
+        state, activation, known = self.runtime.state, self.planner.activation, self.vendor_list.known()
         with self.runtime.engine.begin() as connection:
             lease.assert_held(connection)
             last = last_report(connection, state, self.name)
@@ -180,7 +182,7 @@ class _Run:
                 # Nobody can take the list over before this is committed, so nobody's plan is overwritten.
                 lease.assert_held(connection)
                 counts = self.planner.write(connection, self.tables, self.sync, unidentified)
-                found = self._violations(connection, counts, last, known)
+                found = self._violations(connection, counts, known)
                 name = fingerprint(connection, self.tables.change) if found else None
         routes, calls = reckon(service, counts)
         return Plan(
@@ -198,16 +200,14 @@ class _Run:
             list_exists=bool(known.id),
         )
 
-    def _violations(
-        self, connection: Connection, counts: PlanCounts, last: dict[str, Any] | None, known: ListRef
-    ) -> list[str]:
+    def _violations(self, connection: Connection, counts: PlanCounts, known: ListRef) -> list[str]:
         activation = self.planner.activation
         computed, _ = segment_state(connection, self.runtime.state, activation.audience)
         oldest = activation.guard.max_source_age
         circumstances = Circumstances(
             computed_at=computed,
             oldest_allowed=self.started - parse_duration(oldest).exact() if oldest else None,
-            members_last_reported=int(last["members_after"]) if last and known.id else 0,
+            members_delivered=members_delivered(connection, self.runtime.state, self.name) if known.id else 0,
         )
         return violations(activation.guard, counts, circumstances)
 
@@ -224,71 +224,6 @@ class _Run:
                 return
             self._finish(connection, BLOCKED, "; ".join(plan.violations))
         raise GuardTripped(plan)
-
-    def _known_list(self) -> ListRef:
-        """The list as it was last seen; without an id if there is none yet."""
-        registry = self.runtime.state.destination_list
-        with self.runtime.engine.begin() as connection:
-            row = connection.execute(sa.select(registry).where(registry.c.activation == self.name)).one()
-        facts: Mapping[str, str] = json.loads(row.facts) if row.facts else {}
-        name = row.name or self.planner.activation.list_name
-        return ListRef(row.vendor_list_id or "", name, bool(row.created), row.url, facts)
-
-    def _ensure_list(self, lease: Lease, service: ListService) -> ListRef:
-        known = self._known_list()
-        found = service.get_list(known.id) if known.id else service.ensure_list(known.name)
-        if not known.id:
-            expect_unclaimed(self.runtime, self.planner.activation, found)
-        target = replace(found, created=known.created) if known.id else found
-        return self._keep_list(lease, service, with_origin(target))
-
-    def _keep_list(self, lease: Lease, service: ListService, target: ListRef) -> ListRef:
-        """What the options say of the list itself, e.g. who may see it; no call where it was so when last seen."""
-        known = self._known_list()
-        if target.id and isinstance(service, KeepsList):
-            target = service.keep_list(target)
-        if (target.id, target.name, target.facts) != (known.id, known.name, known.facts):
-            self._note_list(lease, target)
-        return target
-
-    def _note_list(self, lease: Lease, target: ListRef) -> None:
-        registry = self.runtime.state.destination_list
-        with self.runtime.engine.begin() as connection:
-            lease.assert_held(connection)
-            connection.execute(
-                registry.update()
-                .where(registry.c.activation == self.name)
-                .values(
-                    destination=self.planner.activation.destination,
-                    service=self.planner.activation.service,
-                    vendor_list_id=target.id,
-                    name=target.name,
-                    url=target.url,
-                    created=target.created,
-                    facts=json.dumps(dict(target.facts)),
-                )
-            )
-
-    def _present_name(self, known: ListRef, service: ListService) -> str:
-        """The list's name at the vendor, who is asked where the project says another than we know."""
-        return known.name if known.name == self.planner.activation.list_name else service.get_list(known.id).name
-
-    def _start_anew(self, lease: Lease, service: ListService) -> None:
-        """Forget the members and the id of a list that was deleted, or is at another destination. Else nothing."""
-        state, registry = self.runtime.state, self.runtime.state.destination_list
-        with self.runtime.engine.begin() as connection:
-            kept = kept_lists(connection, state).get(self.name)
-        if kept is None or (kept.is_for(self.planner.activation) and is_there(service, kept.vendor_list_id)):
-            return
-        with self.runtime.engine.begin() as connection:
-            lease.assert_held(connection)
-            connection.execute(self.tables.ledger.delete())
-            connection.execute(state.rejection.delete().where(state.rejection.c.activation == self.name))
-            connection.execute(
-                registry.update()
-                .where(registry.c.activation == self.name)
-                .values(vendor_list_id=None, name=None, url=None, facts=None, sizes=None)
-            )
 
     def _send(self, lease: Lease, service: ListService, target: ListRef, plan: Plan) -> Delivery:
         sync = self.runtime.state.sync
@@ -336,7 +271,8 @@ class _Run:
 
         rejections = count_rejections(connection, self.runtime.state, self.name, self.sync)
         delivered = sum(answers.get((o, s), 0) for o in Operation for s in Status)
-        retry = every(Status.RETRY) + plan.counts.changes - delivered
+        entering_again = every(Status.REENTERS) + after.get(REENTERING, 0)
+        retry = every(Status.RETRY) + entering_again + plan.counts.changes - delivered
         state = PARTIAL if retry or left else DELIVERED if plan.counts.changes else UNCHANGED
         return SyncReport(
             sync=self.sync,

@@ -35,7 +35,7 @@ class Circumstances:
 
     computed_at: datetime | None  # when the segment was computed
     oldest_allowed: datetime | None
-    members_last_reported: int  # what the last delivered sync left in the list
+    members_delivered: int  # what the last answers of the vendor left in the list
 
 
 def violations(guard: Guard, counts: PlanCounts, circumstances: Circumstances) -> list[str]:
@@ -46,9 +46,9 @@ def violations(guard: Guard, counts: PlanCounts, circumstances: Circumstances) -
     before, users = counts.members_before, counts.audience_users
     if users < guard.min_size:
         found.append(f"the audience has {users} users, fewer than min_size {guard.min_size}")
-    if not before and circumstances.members_last_reported:
+    if not before and circumstances.members_delivered:
         found.append(
-            f"the ledger holds no members although the last sync left {circumstances.members_last_reported} in the list"
+            f"the ledger holds no members although the last sync left {circumstances.members_delivered} in the list"
         )
     if before and _percent(counts.remove, before) > guard.max_removed_percent:
         found.append(

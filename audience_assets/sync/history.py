@@ -15,6 +15,9 @@ from audience_assets.warehouse.state import State
 if TYPE_CHECKING:
     from audience_assets.runtime import Runtime
 
+# A plan that nobody asked to deliver. It has a row of its own, and says nothing of what the list holds.
+PLANNED = "planned"
+
 
 def segment_state(connection: Connection, state: State, segment: str) -> tuple[datetime | None, str | None]:
     """When a segment was last computed, and the version of its membership."""
@@ -35,6 +38,16 @@ def last_report(connection: Connection, state: State, activation: str) -> dict[s
     )
     text = connection.scalar(query)
     return json.loads(text) if text else None
+
+
+def members_delivered(connection: Connection, state: State, activation: str) -> int:
+    """How many members the vendor's last answers left in the list, whatever became of the ledger since."""
+    registry = state.destination_list
+    found = connection.scalar(sa.select(registry.c.members_delivered).where(registry.c.activation == activation))
+    if found is not None:
+        return int(found)
+    last = last_report(connection, state, activation)  # a list from before that was kept
+    return int(last["members_after"]) if last else 0
 
 
 def count_rejections(
@@ -58,9 +71,9 @@ def count_rejections(
 
 
 def latest_syncs(runtime: Runtime) -> dict[str, dict[str, Any]]:
-    """Activation -> its newest sync: id, state, started_at, ended_at, error and the decoded report."""
+    """Activation -> its newest sync: id, state, started_at, ended_at, error and the decoded report. Plans are none."""
     sync = runtime.state.sync
-    newest = sa.select(sa.func.max(sync.c.id)).group_by(sync.c.activation)
+    newest = sa.select(sa.func.max(sync.c.id)).where(sync.c.state != PLANNED).group_by(sync.c.activation)
     with runtime.engine.begin() as connection:
         rows = connection.execute(sa.select(sync).where(sync.c.id.in_(newest))).mappings().all()
     return {row["activation"]: {**row, "report": json.loads(row["report"]) if row["report"] else None} for row in rows}

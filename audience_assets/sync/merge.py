@@ -9,12 +9,13 @@ from sqlalchemy.engine import Connection
 
 from audience_assets.destinations.base import Operation, Recheck, Status
 from audience_assets.sync.acknowledge import DONE, Journal
-from audience_assets.sync.diff import ABSENT, IN_DOUBT, MEMBER, REJECTED, UNSURE
+from audience_assets.sync.diff import ABSENT, IN_DOUBT, MEMBER, REENTERING, REJECTED, UNSURE
 from audience_assets.sync.numbers import DROP, LEDGER_ONLY, RELINK
 from audience_assets.warehouse.column_types import UtcDateTime
 from audience_assets.warehouse.state import ListTables
 
 ENTERING = (Operation.ADD.value, Operation.UPDATE.value, RELINK)
+UNDECIDED = (Status.RETRY.value, Status.REENTERS.value)
 
 
 def merge(connection: Connection, journal: Journal) -> dict[tuple[str, str], int]:
@@ -89,8 +90,8 @@ def _update_known(connection: Connection, tables: ListTables, answers: sa.Subque
     values: dict[str, Any] = {column.column: answers.c[column.column] for column in tables.columns}
     same = ledger.c.identifier == answers.c.identifier
     relinked = answers.c.operation == RELINK
-    # An update without an answer keeps what was acknowledged, so that the next diff sees it again.
-    open_update = (answers.c.operation == Operation.UPDATE.value) & (answers.c.answer == Status.RETRY.value)
+    # An update that isn't decided keeps what was acknowledged, so that the next diff sees it again.
+    open_update = (answers.c.operation == Operation.UPDATE.value) & answers.c.answer.in_(UNDECIDED)
     connection.execute(
         ledger.update()
         .where(same, answers.c.operation.in_(ENTERING), ~open_update)
@@ -111,14 +112,16 @@ def _leave_open(
 ) -> None:
     """Members whose update or removal is not decided are looked at by the next plan."""
     ledger = tables.ledger
-    marks = {
-        Operation.UPDATE.value: {"recheck": Recheck.NEXT_SYNC.value},
-        Operation.REMOVE.value: {"status": IN_DOUBT},
+    in_doubt = sa.case((ledger.c.recheck == REENTERING, ledger.c.status), else_=IN_DOUBT)
+    marks: dict[tuple[str, str], dict[str, Any]] = {
+        (Operation.UPDATE.value, Status.RETRY.value): {"recheck": Recheck.NEXT_SYNC.value},
+        (Operation.UPDATE.value, Status.REENTERS.value): {"recheck": REENTERING},
+        (Operation.REMOVE.value, Status.RETRY.value): {"status": in_doubt},
     }
-    for operation, mark in marks.items():
+    for (operation, answer), mark in marks.items():
         # A statement that finds nobody would still read the ledger.
-        if counts.get((operation, Status.RETRY.value)):
-            is_open = (answers.c.operation == operation) & (answers.c.answer == Status.RETRY.value)
+        if counts.get((operation, answer)):
+            is_open = (answers.c.operation == operation) & (answers.c.answer == answer)
             theirs = (ledger.c.identifier == answers.c.identifier) & is_open
             connection.execute(ledger.update().where(theirs).values(due=1, **mark))
 
@@ -127,8 +130,12 @@ def _remove_gone(connection: Connection, tables: ListTables, answers: sa.Subquer
     removed = (answers.c.operation == Operation.REMOVE.value) & answers.c.answer.in_(
         (Status.ACCEPTED.value, Status.ABSENT.value, Status.KEPT.value)
     )
-    gone = sa.select(answers.c.identifier).where(removed | (answers.c.operation == DROP))
-    connection.execute(tables.ledger.delete().where(tables.ledger.c.identifier.in_(gone)))
+    ledger = tables.ledger
+    gone = ledger.c.identifier.in_(sa.select(answers.c.identifier).where(removed | (answers.c.operation == DROP)))
+    connection.execute(ledger.delete().where(gone, ledger.c.recheck.is_distinct_from(REENTERING)))
+    # Whoever left only to enter again stays due, and the sync says that it isn't finished.
+    again = {"status": REENTERING, "recheck": Recheck.NEXT_SYNC.value}
+    connection.execute(ledger.update().where(gone, ledger.c.recheck == REENTERING).values(**again))
 
 
 def _insert_new(

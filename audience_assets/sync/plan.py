@@ -40,7 +40,7 @@ from audience_assets.sync.desired import (
     normalise,
     wanted_columns,
 )
-from audience_assets.sync.diff import ABSENT, IN_DOUBT, IN_LIST, REJECTED, UNSURE, Differ
+from audience_assets.sync.diff import ABSENT, IN_DOUBT, IN_LIST, REENTERING, REJECTED, UNSURE, Differ
 from audience_assets.sync.numbers import DELIVERED, Numbering
 from audience_assets.sync.reach import reach_of
 from audience_assets.sync.report import PlanCounts
@@ -350,7 +350,7 @@ class Planner:
     ) -> PlanCounts:
         users = connection.scalar(sa.select(sa.func.count()).select_from(desired.members)) or 0
         added = operations.get(Operation.ADD, 0)
-        again = sum(before.get(status, 0) for status in (ABSENT, REJECTED, UNSURE, IN_DOUBT))
+        again = sum(before.get(status, 0) for status in (ABSENT, REJECTED, UNSURE, IN_DOUBT, REENTERING))
         retry = self._count_retries(connection, tables) if added and again else 0
         return PlanCounts(
             audience_users=users,

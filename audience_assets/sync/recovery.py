@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from audience_assets.sync.acknowledge import Journal
+from audience_assets.sync.diff import IN_LIST
 from audience_assets.sync.lease import Lease
 from audience_assets.sync.merge import merge
 from audience_assets.sync.plan import Planner
@@ -53,7 +54,13 @@ def merge_answers(
     if not connection.scalar(sa.select(sa.exists().select_from(tables.change))):
         return {}, planner.known_sizes(connection, tables)
     answers = merge(connection, journal_of(planner, tables, sync))
-    return answers, count_anew(connection, planner, tables)
+    sizes = count_anew(connection, planner, tables)
+    if answers:
+        registry = planner.runtime.state.destination_list
+        members = sum(sizes.get(status, 0) for status in IN_LIST)
+        mine = registry.c.activation == planner.name
+        connection.execute(registry.update().where(mine).values(members_delivered=members))
+    return answers, sizes
 
 
 def count_anew(connection: Connection, planner: Planner, tables: ListTables) -> dict[str, int]:

@@ -27,7 +27,7 @@ from audience_assets.warehouse.our_schema import ensure_schema
 
 # Grows with every column that is added below, so that older states get it. Such a column may be NULL: in rows from
 # before it is.
-VERSION = 7
+VERSION = 8
 # Postgres cuts names at 63 bytes; a longer name keeps its start and gets a hash.
 MAX_NAME = 60
 
@@ -114,6 +114,8 @@ class State:
             sa.Column("lease_until", UtcDateTime),
             sa.Column("approved_plan", sa.String),
             sa.Column("sizes", sa.String),
+            # Unlike `sizes`, a reconciliation leaves this alone.
+            sa.Column("members_delivered", sa.BigInteger),
         )
         self.sync = self._table(
             "sync",

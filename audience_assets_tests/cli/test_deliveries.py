@@ -120,6 +120,17 @@ def test_a_guard_stops_with_its_own_code_and_an_approval_goes_through(run: Run, 
     assert not members(vendor) & before
 
 
+def test_a_plan_changes_nothing_of_what_status_tells(run: Run, vendor: Vendor, project: Path) -> None:
+    assert run("sync", "newsletter").exit_code == 0
+    opt_out_most(project)
+    assert run("sync", "newsletter").exit_code == 3
+    told = status_of(run, "newsletter")
+    assert (told["state"], told["members"]) == ("blocked", len(members(vendor)))
+    assert run("plan", "newsletter").exit_code == 3
+    assert status_of(run, "newsletter") == told
+    assert run("status").exit_code == 1
+
+
 def test_an_approval_that_nothing_needed_is_said(run: Run, vendor: Vendor) -> None:
     result = run("sync", "newsletter", "--approve", "0" * 16)
     assert result.exit_code == 0
@@ -219,7 +230,7 @@ def test_the_doctor_finds_everything_well(run: Run, vendor: Vendor) -> None:
     assert result.exit_code == 0, result.output
     findings = answer(result)
     subjects = {each["subject"] for each in findings if not each["warning"]}
-    assert subjects == {"customers", "orders", "consents", "newsletter", "vips"}
+    assert subjects == {"customers", "orders", "consents", "warehouse", "newsletter", "vips"}
     assert all(each["ok"] for each in findings)
     assert "FAILED" not in run("doctor").stdout
     assert vendor.account.lists == []
@@ -235,6 +246,18 @@ def test_the_doctor_writes_nothing_in_the_warehouse(
     with closing(sqlite3.connect(project / "fresh.sqlite")) as warehouse:
         tables = [name for (name,) in warehouse.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     assert tables and not [name for name in tables if name.startswith("audience_assets")]
+
+
+def test_the_doctor_finds_that_our_tables_can_not_be_written(run: Run, vendor: Vendor, project: Path) -> None:
+    with closing(sqlite3.connect(project / "warehouse.sqlite")) as warehouse:
+        warehouse.execute(
+            "CREATE TRIGGER kept BEFORE INSERT ON audience_assets_schema_version BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    result = run("doctor", "newsletter", "--json")
+    assert result.exit_code == 1
+    [failed] = [each for each in answer(result) if not each["ok"]]
+    assert (failed["subject"], failed["check"]) == ("warehouse", "state")
+    assert failed["message"].startswith("no: our state is kept in 'audience_assets' there")
 
 
 def test_the_doctor_misses_a_list_that_was_delivered_to(run: Run, vendor: Vendor) -> None:

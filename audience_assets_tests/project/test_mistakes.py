@@ -67,6 +67,30 @@ def test_mistakes_of_form_do_not_hide_the_others(shop: Path) -> None:
     ]
 
 
+def test_a_mistake_is_said_where_it_stands_although_another_condition_could_not_be_read(shop: Path) -> None:
+    spoil(shop, "segments/churn_risk.yaml", "op: in, value", "opp: in, value")
+    spoil(shop, "segments/churn_risk.yaml", "segment: staff", "segment: staf")
+    assert [line.split(": there")[0] for line in mistakes(shop)] == [
+        "segments/churn_risk.yaml:6: where.all[0].opp: unknown key 'opp' (did you mean 'op'?)",
+        "segments/churn_risk.yaml:16: where.all[4].not.segment",
+    ]
+
+
+def test_mistakes_in_a_calculated_field_are_said_together(shop: Path) -> None:
+    written = '{aggregate: "sum:amount", over: orders, within: 12mo}'
+    spoil(shop, "project.yaml", written, '{aggregate: "summ:amount", over: order, within: 12m}')
+    said = {line.split(": ")[1] for line in mistakes(shop) if line.startswith("project.yaml:59:")}
+    assert said == {f"calculated_fields.customers.revenue_12m.{key}" for key in ("aggregate", "over", "within")}
+
+
+def test_mistakes_in_a_destinations_defaults_are_said_together(shop: Path) -> None:
+    spoil(shop, "destinations.yaml", "channels: [email]", "chanels: [email]")
+    spoil(shop, "destinations.yaml", "tags: {area: crm}", "schedule: {cadence: dayly, at: 26:00}")
+    said = {line.split(": ")[1] for line in mistakes(shop)}
+    names = ("options.chanels", "schedule.cadence", "schedule.at")
+    assert said == {f"destinations.klaviyo.default_activation.{name}" for name in names}
+
+
 def test_a_link_that_leads_nowhere_is_a_mistake(shop: Path) -> None:
     (shop / "segments/sock_fans.yaml").unlink()
     (shop / "segments/sock_fans.yaml").symlink_to("gone.yaml")

@@ -95,6 +95,22 @@ def test_a_first_sync_killed_before_it_enters_the_ledger(tmp_path: Path, make_wa
     assert world.sync().state == "unchanged", "nothing was left open"
 
 
+def test_a_sync_killed_after_it_took_everybody_off_is_no_lost_ledger(
+    tmp_path: Path, make_warehouse: MakeWarehouse
+) -> None:
+    world = make_world(tmp_path, make_warehouse("sqlite"))
+    people = {key: (f"p{key}@x.com", "rome", key) for key in range(1, 6)}
+    world.set_people(people, (1, 2))
+    world.sync()
+    world.set_people(people, (3,))
+    world.vendor.refuse("p3@x.com")
+    assert killed_at(world, tmp_path, 1, naming="DELETE FROM audience_assets_list_vips")
+    assert world.vendor.held() == {}
+    world.set_people(people, (4, 5))
+    assert world.sync().added == 2
+    assert set(world.vendor.held()) == {"p4@x.com", "p5@x.com"}
+
+
 @pytest.mark.parametrize("moment", ["kill_before", "kill_after"])
 def test_killed_inside_a_call(tmp_path: Path, make_warehouse: MakeWarehouse, moment: str) -> None:
     world = make_world(tmp_path, make_warehouse("sqlite"))

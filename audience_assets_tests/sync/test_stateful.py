@@ -54,7 +54,7 @@ STRUCK = st.sampled_from(["*", "bulk_subscribe_profiles", "bulk_unsubscribe_prof
 FOREIGN = ("foreign@y.com", "a@x.com")
 # A sync that changes something has about a hundred steps.
 STEPS = st.integers(1, 120)
-MOST_SYNCS = 3
+MOST_SYNCS = 4
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 SETTINGS = settings(max_examples=1000 if THOROUGH else 30, stateful_step_count=40 if THOROUGH else 25)
 
@@ -319,3 +319,52 @@ def test_an_opt_out_that_could_not_be_looked_at_is_in_the_log(history: KlaviyoLi
     history.syncs()
     assert history.list.ledger()["b@x.com"] == "in_doubt"
     history.settle()
+
+
+TEXTED, MOVED_TO = "+12025550101", "+12025550103"
+
+
+def test_a_contact_known_by_the_old_number_leaves_when_it_changes(history: KlaviyoList) -> None:
+    """`a@x.com` is unknown to the vendor, and the number is that of the contact c@x.com."""
+    history.begin(channels=("email", "sms"), history=False, adopted=False)
+    history.leaves(key=3)
+    history.changes_phone(key=1, phone=TEXTED)
+    history.settle()
+    assert history.list.ledger()["a@x.com"] == "member"
+    history.changes_phone(key=1, phone=MOVED_TO)
+    history.settle()
+    assert history.list.ledger()["a@x.com"] == "absent"
+
+
+def test_a_contact_known_by_the_old_number_stays_as_somebody_else(history: KlaviyoList) -> None:
+    """c@x.com is in the audience, too: only the other member's row goes."""
+    history.begin(channels=("email", "sms"), history=False, adopted=False)
+    history.changes_phone(key=1, phone=TEXTED)
+    history.settle()
+    assert (history.list.ledger()["a@x.com"], history.list.ledger()["c@x.com"]) == ("member", "member")
+    history.changes_phone(key=1, phone=MOVED_TO)
+    history.settle()
+    assert (history.list.ledger()["a@x.com"], history.list.ledger()["c@x.com"]) == ("absent", "member")
+
+
+def test_who_is_another_contact_by_their_new_number_enters_as_that_one(history: KlaviyoList) -> None:
+    history.begin(channels=("email", "sms"), history=False, adopted=False)
+    history.becomes_known(email="e@x.com", phone=MOVED_TO)
+    history.leaves(key=3)
+    history.changes_phone(key=1, phone=TEXTED)
+    history.settle()
+    history.changes_phone(key=1, phone=MOVED_TO)
+    history.settle()
+    assert history.list.ledger()["a@x.com"] == "member"
+
+
+def test_who_leaves_while_about_to_enter_again_is_out(history: KlaviyoList) -> None:
+    history.begin(channels=("email", "sms"), history=False, adopted=False)
+    history.leaves(key=3)
+    history.changes_phone(key=1, phone=TEXTED)
+    history.settle()
+    history.changes_phone(key=1, phone=MOVED_TO)
+    history.syncs()
+    history.leaves(key=1)
+    history.settle()
+    assert "a@x.com" not in history.list.ledger()

@@ -208,6 +208,30 @@ def test_an_unanswered_removal_and_update_are_repeated(build: MakeWorld) -> None
     assert world.sync().state == "unchanged"
 
 
+def test_who_is_another_contact_by_now_leaves_and_enters_again(build: MakeWorld) -> None:
+    world = build()
+    world.set_people(people(1, 2, 3, 4, 5), (1, 2, 3, 4))
+    world.sync()
+    world.vendor.take_for_another(*emails(1, 2))
+    world.set_people(people(1, 2, city="nice") | people(3, 4, 5), (1, 2, 3, 4))
+    found = world.sync()
+    assert (found.state, found.updated, found.retry) == ("partial", 0, 2)
+    assert held(world) == emails(1, 2, 3, 4)
+
+    world.vendor.fail({len(world.vendor.calls()) + 1: "before"})
+    assert world.sync().retry == 2, "the removal is as open as it was"
+    world.set_people(people(1, city="nice") | people(2, 3, 4, 5), (1, 3, 4))
+    left = world.sync()
+    assert (left.state, left.added) == ("partial", 0)
+    assert held(world) == emails(3, 4)
+
+    entered = world.sync()
+    assert (entered.state, entered.added, entered.removed, entered.members_after) == ("delivered", 1, 0, 3)
+    assert world.vendor.held()["p1@example.com"]["city"] == "nice"
+    assert set(world.ledger()) == emails(1, 3, 4)
+    assert world.sync().state == "unchanged"
+
+
 def test_guards_stop_before_the_first_call_and_an_approved_plan_goes_through(build: MakeWorld) -> None:
     world = build(guard=Guard(min_size=1, max_removed_percent=30))
     world.set_people(people(*range(1, 11)), range(1, 11))

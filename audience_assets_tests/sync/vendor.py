@@ -64,6 +64,7 @@ class PlainVendor:
                     list TEXT, identifier TEXT, document TEXT, PRIMARY KEY (list, identifier));
                 CREATE TABLE IF NOT EXISTS unknown (identifier TEXT PRIMARY KEY);
                 CREATE TABLE IF NOT EXISTS bad (identifier TEXT PRIMARY KEY);
+                CREATE TABLE IF NOT EXISTS another (identifier TEXT PRIMARY KEY);
                 CREATE TABLE IF NOT EXISTS fault (call INTEGER PRIMARY KEY, kind TEXT);
                 CREATE TABLE IF NOT EXISTS call (
                     number INTEGER PRIMARY KEY AUTOINCREMENT, operation TEXT, size INTEGER, identifiers TEXT);
@@ -89,6 +90,11 @@ class PlainVendor:
     def refuse(self, *identifiers: str) -> None:
         with self._db() as db:
             db.executemany("INSERT OR IGNORE INTO bad VALUES (?)", [(i,) for i in identifiers])
+
+    def take_for_another(self, *identifiers: str) -> None:
+        """These contacts can't be updated as whom they were added any more."""
+        with self._db() as db:
+            db.executemany("INSERT OR IGNORE INTO another VALUES (?)", [(i,) for i in identifiers])
 
     def fail(self, faults: dict[int, str]) -> None:
         """Call number (from 1) -> "before" or "after" applying, or "kill_before" / "kill_after" the process."""
@@ -194,6 +200,8 @@ class PlainVendor:
             return Outcome(
                 member.identifier, Status.REJECTED, issues=[Issue("refused", "bad row", recheck=Recheck.WHEN_CHANGED)]
             )
+        if operation == "update" and db.execute("SELECT 1 FROM another WHERE identifier = ?", key).fetchone():
+            return Outcome(member.identifier, Status.REENTERS)
         consents = []
         if self.consent:
             status = "unsubscribed" if operation == "remove" else "subscribed"

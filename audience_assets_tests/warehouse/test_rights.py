@@ -15,6 +15,7 @@ from sqlalchemy.engine import Engine, make_url
 from audience_assets.destinations.base import RateWindow
 from audience_assets.errors import WarehouseError
 from audience_assets.warehouse.engine import open_warehouse
+from audience_assets.warehouse.rehearsal import rehearse_writing
 from audience_assets.warehouse.slots import SqliteSlotLog, open_slot_log
 from audience_assets.warehouse.state import State
 
@@ -62,6 +63,22 @@ def test_whoever_may_not_make_our_schema_is_told_how_it_is_made(guest: Guest, tm
         State(guest.engine).create()
     with pytest.raises(WarehouseError, match="permission denied"):
         open_slot_log(guest.engine, tmp_path)
+
+
+def test_whether_our_tables_can_be_written_is_tried_and_nothing_stays(guest: Guest) -> None:
+    with pytest.raises(WarehouseError, match="CREATE SCHEMA audience_assets AUTHORIZATION"):
+        rehearse_writing(State(guest.engine))
+    guest.own(f"CREATE SCHEMA audience_assets AUTHORIZATION {ROLE}")
+    assert rehearse_writing(State(guest.engine))
+    with guest.engine.connect() as connection:
+        assert not sa.inspect(connection).get_table_names(schema="audience_assets")
+    guest.own(
+        "ALTER SCHEMA audience_assets OWNER TO CURRENT_USER",
+        f"GRANT USAGE ON SCHEMA audience_assets TO {ROLE}",
+    )
+    State(guest.owner).create()
+    with pytest.raises(WarehouseError, match="permission denied for table schema_version: our state is kept in"):
+        rehearse_writing(State(guest.engine))
 
 
 def test_a_lost_server_is_one_error_and_no_traceback_in_the_log(

@@ -23,6 +23,7 @@ from audience_assets.project.cautions import find_cautions
 from audience_assets.runtime import Runtime
 from audience_assets.sync import list_notes
 from audience_assets.sync.kept import KeptList, present_lists
+from audience_assets.warehouse.rehearsal import rehearse_writing
 
 # Somebody waits, and an outage is an answer, too.
 HURRY = {"tries": 2, "timeout_seconds": 15}
@@ -41,7 +42,7 @@ class Result:
 
 @declare("doctor", click.argument("activations", nargs=-1))
 def command(session: Session, activations: tuple[str, ...]) -> Code:
-    """Try each model in the warehouse, and each list's credentials, scopes, revision and name.
+    """Try each model and our tables in the warehouse, and each list's credentials, scopes, revision and name.
 
     Nothing is written. Without ACTIVATIONS every list is tried. Fails (1) if any check does.
     """
@@ -68,6 +69,10 @@ def _results(runtime: Runtime, activations: list[str]) -> Iterator[Result]:
     for name in runtime.project.models:
         yield _model(runtime, catalogue, name)
     yield from _consent_words(runtime)
+    state = list(_state(runtime))
+    yield from state
+    if not all(result.ok for result in state):
+        return
     refused: dict[tuple[str, str], str] = {}
     kept = present_lists(runtime)
     for name in activations:
@@ -89,6 +94,15 @@ def _model(runtime: Runtime, catalogue: Catalogue, name: str) -> Result:
     except DBAPIError as error:
         return Result(name, "table", False, message_of(error))
     return Result(name, "table", True, f"{runtime.project.models[name].table} has its {len(table.columns)} columns")
+
+
+def _state(runtime: Runtime) -> Iterator[Result]:
+    """Whether our tables can be written. Without them no list can be delivered, or even looked up."""
+    try:
+        if rehearse_writing(runtime.state):
+            yield Result("warehouse", "state", True, f"our tables can be made and written in {runtime.state.namespace}")
+    except (AudienceError, DBAPIError) as error:
+        yield Result("warehouse", "state", False, message_of(error))
 
 
 def _consent_words(runtime: Runtime) -> Iterator[Result]:

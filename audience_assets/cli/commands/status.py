@@ -8,7 +8,7 @@ from audience_assets.cli.codes import Code
 from audience_assets.cli.declare import declare
 from audience_assets.cli.session import Session
 from audience_assets.cli.words import count, moment, table
-from audience_assets.sync import latest_reconciliations, latest_syncs, list_notes
+from audience_assets.sync import latest_reconciliations, latest_syncs, list_notes, present_lists
 
 COLUMNS = ("activation", "list", "state", "when", "members", "added", "removed", "rejected", "absent")
 COMPARED = ("reconciled", "missing", "not ours")
@@ -24,6 +24,7 @@ def command(session: Session) -> Code:
     """
     with session.runtime() as runtime:
         syncs, compared, notes = latest_syncs(runtime), latest_reconciliations(runtime), list_notes(runtime)
+        held = {name: kept.members for name, kept in present_lists(runtime).items()}
         project = runtime.project
         # A draft has no lists yet; an archived campaign's are still there.
         present = {name: each for name, each in project.effective.items() if name in project.delivered or name in syncs}
@@ -32,7 +33,8 @@ def command(session: Session) -> Code:
     lists.update({note.activation: "" for note in notes if note.activation not in lists})
     told = {note.activation: note.message for note in notes}
     rows = [
-        _row(name, list_name, syncs.get(name), compared.get(name), told.get(name)) for name, list_name in lists.items()
+        _row(name, list_name, syncs.get(name), held.get(name), compared.get(name), told.get(name))
+        for name, list_name in lists.items()
     ]
     if session.as_json:
         session.answer(rows)
@@ -50,7 +52,12 @@ def command(session: Session) -> Code:
 
 
 def _row(
-    activation: str, list_name: str, sync: dict[str, Any] | None, compared: dict[str, Any] | None, note: str | None
+    activation: str,
+    list_name: str,
+    sync: dict[str, Any] | None,
+    members: int | None,
+    compared: dict[str, Any] | None,
+    note: str | None,
 ) -> dict[str, Any]:
     sync = sync or {}
     report = sync.get("report") or {}
@@ -61,7 +68,8 @@ def _row(
         "url": report.get("list_url"),
         "state": sync.get("state", "never synced"),
         "started_at": sync.get("started_at"),
-        "members": report.get("members_after"),
+        # Whatever became of the newest sync, the list holds somebody.
+        "members": members,
         **figures,
         "error": sync.get("error"),
         "reconciled": compared,

@@ -2,6 +2,7 @@
 
     old number on the member's profile, in the list and not opted out ─▶ opt it out, by text alone, naming no list
     then                                                              ─▶ the new number enters by the usual rules
+    in the list as somebody whom Klaviyo knew by the old number alone ─▶ nothing: they leave first, then enter again
 
 The opt-out names no list on purpose. Naming it would take the person off the list, e-mail and all, and on a double
 opt-in list only a new confirmation would bring them back. Consent to texts belongs to the number, not to a list, so
@@ -10,7 +11,7 @@ nothing is lost by that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from audience_assets.destinations.base import ConsentWrite, Member, Report, Throttled, Unavailable
@@ -52,14 +53,41 @@ class Changing:
 
     def _move(self, people: Sequence[Person]) -> None:
         try:
-            # What Klaviyo holds is judged before our own opt-out of the old number changes it.
-            self.entering.prepare(people, ("sms",))
-            self._opt_out_old_numbers(people)
+            present = self.leaving.present("sms", [number for each in people if (number := self._old_number(each))])
+            same = self._same_contacts(people, present)
         except (Throttled, Unavailable) as error:
-            # Nothing was written for them; what was for others in the batch must not be lost.
             for person in people:
                 person.undecided = error
-        self.entering.send([person for person in people if person.undecided is None], ("sms",))
+            return
+        staying = [person for person in people if person.member.identifier in same]
+        for person in people:
+            person.reenters = person.member.identifier not in same
+        try:
+            # What Klaviyo holds is judged before our own opt-out of the old number changes it.
+            self.entering.prepare(staying, ("sms",))
+            self._opt_out_old_numbers(staying, present)
+        except (Throttled, Unavailable) as error:
+            # Nothing was written for them; what was for others in the batch must not be lost.
+            for person in staying:
+                person.undecided = error
+        self.entering.send([person for person in staying if person.undecided is None], ("sms",))
+
+    def _same_contacts(self, people: Sequence[Person], present: Mapping[str, Profile]) -> set[str]:
+        """Identifiers of members who are in the list by more than the number they had. `present` are owners by number.
+
+        The others leave the list as the contact they were, and enter it as the one they are.
+        """
+        same, unsure = set[str](), dict[str, Person]()
+        for person in people:
+            number, email = self._old_number(person), person.addresses.get("email")
+            if number is None or (number in present and _is_theirs(present[number], person)):
+                same.add(person.member.identifier)
+            elif email is not None:
+                unsure[email] = person
+        for email, profile in self.entering.look_up("email", unsure).items():
+            if profile.id == unsure[email].member.vendor_id:
+                same.add(unsure[email].member.identifier)
+        return same
 
     def _old_number(self, person: Person) -> str | None:
         old = read_addresses(person.member.previous or {}, self.entering.connection.default_region, ("sms",))["sms"]
@@ -68,9 +96,8 @@ class Changing:
     def _has_moved(self, person: Person) -> bool:
         return self._old_number(person) != person.addresses.get("sms")
 
-    def _opt_out_old_numbers(self, people: Sequence[Person]) -> None:
+    def _opt_out_old_numbers(self, people: Sequence[Person], present: Mapping[str, Profile]) -> None:
         old_numbers = {number: person for person in people if (number := self._old_number(person))}
-        present = self.leaving.present("sms", list(old_numbers))
         leaving = [
             (person, number, present[number])
             for number, person in old_numbers.items()
@@ -101,5 +128,5 @@ class Changing:
 
 
 def _is_theirs(profile: Profile, person: Person) -> bool:
-    """Not somebody else's by now, as recycled numbers are."""
-    return "email" not in person.addresses or profile.email in (None, person.addresses["email"])
+    """Not somebody else's, as recycled numbers are, and theirs without the number, too."""
+    return profile.email is not None and profile.email == person.addresses.get("email")

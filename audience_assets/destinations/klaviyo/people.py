@@ -39,6 +39,8 @@ class Person:
     # Channels that can't be decided before something else has taken effect.
     postponed: set[str] = field(default_factory=set)
     in_list: bool = False
+    # They are in the list as another contact than they would be now.
+    reenters: bool = False
     consents: list[ConsentWrite] = field(default_factory=list)
 
     def is_open(self, channel: str) -> bool:
@@ -52,7 +54,9 @@ class Person:
     def outcome(self) -> Outcome:
         """Accepted if one channel got through; absent only if nothing but absence stood in the way."""
         issues = list(self.issues.values())
-        if self.undecided is not None or self.postponed:
+        if self.reenters:
+            status = Status.REENTERS
+        elif self.undecided is not None or self.postponed:
             status = Status.RETRY
         elif self.accepted or self.in_list:
             status = Status.ACCEPTED
