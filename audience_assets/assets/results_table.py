@@ -19,28 +19,22 @@ def results_table(results: CampaignResults) -> Iterator[dict[str, Any]]:
 def _row(part: str, group: GroupResult) -> dict[str, Any]:
     outcome, found = group.outcome, group.comparison
     revenue = found.revenue if found else None
+    bought = [
+        f"{outcome.purchasers:,}" + ("" if outcome.conversion_rate is None else f" ({outcome.conversion_rate:.1%})")
+    ]
+    spent = [] if outcome.revenue_per_recipient is None else [f"{outcome.revenue_per_recipient:,.2f} each"]
+    total = [] if revenue is None else [f"{revenue.total:+,.2f} in all"]
     return {
         "group": f"{part}: {outcome.group}" if part else outcome.group,
-        "recipients": f"{outcome.recipients:,}",
-        "purchasers": f"{outcome.purchasers:,}{_percent(outcome.conversion_rate)}",
-        "conversion lift": _lift(found.conversions if found else None),
-        "revenue each": _amount(outcome.revenue_per_recipient),
-        "revenue lift": _lift(revenue),
-        "incremental revenue": "" if revenue is None else f"{revenue.total:+,.2f}",
+        "people": f"{outcome.recipients:,}",
+        "purchasers": "; ".join(bought + _lift(found.conversions if found else None)),
+        "revenue": "; ".join(spent + _lift(revenue) + total),
     }
 
 
-def _percent(rate: float | None) -> str:
-    return "" if rate is None else f" ({rate:.1%})"
-
-
-def _amount(value: float | None) -> str:
-    return "" if value is None else f"{value:,.2f}"
-
-
-def _lift(gain: Gain | None) -> str:
+def _lift(gain: Gain | None) -> list[str]:
     if gain is None or gain.lift is None:
-        return ""
+        return []
     ends = "" if gain.lift_interval is None else f" ({gain.lift_interval.low:+.1%} to {gain.lift_interval.high:+.1%})"
     p = gain.p if gain.p_adjusted is None else gain.p_adjusted
-    return f"{gain.lift:+.1%}{ends}" + ("" if p is None else f", p {p:.3f}")
+    return [f"lift {gain.lift:+.1%}{ends}" + ("" if p is None else f", p {p:.3f}")]

@@ -80,17 +80,17 @@ def test_results_are_an_asset_downstream_of_the_campaign_with_a_picture(measured
     found = measured.numbers("campaign_results/spring")
     assert (found["recipients"], found["purchasers"], found["window_is_over"]) == (PEOPLE, PEOPLE // 2, False)
     control, socks = (record.data for record in found["results"].records)
-    names = ["group", "recipients", "purchasers", "conversion lift", "revenue each", "revenue lift"]
     columns = [column.name for column in found["results"].schema.columns]
-    assert columns == [*names, "incremental revenue"], "as many as fit the page"
-    assert (control["group"], control["recipients"], control["conversion lift"]) == ("All: control", "12", "")
+    assert columns == ["group", "people", "purchasers", "revenue"], "as many as fit the page"
     [of_socks, of_control] = [bought(row) for row in (socks, control)]
-    assert (socks["group"], socks["recipients"]) == ("All: Socks", "18")
-    assert socks["purchasers"] == f"{of_socks} ({of_socks / 18:.1%})"
-    lift = (of_socks / 18) / (of_control / 12) - 1
-    assert re.fullmatch(
-        rf"{re.escape(f'{lift:+.1%}')} \([+-]\S+% to [+-]\S+%\), p \d\.\d{{3}}", socks["conversion lift"]
-    )
+    of_all = f"{of_control} ({of_control / 12:.1%})"
+    assert (control["group"], control["people"], control["purchasers"]) == ("All: control", "12", of_all)
+    assert (socks["group"], socks["people"]) == ("All: Socks", "18")
+    lift = f"{(of_socks / 18) / (of_control / 12) - 1:+.1%}"
+    ends = r"\([+-]\S+% to [+-]\S+%\), p \d\.\d{3}"
+    told = rf"{of_socks} \({of_socks / 18:.1%}\); lift {re.escape(lift)} {ends}"
+    assert re.fullmatch(told, socks["purchasers"])
+    assert re.fullmatch(rf"{10 * of_socks / 18:.2f} each; lift {re.escape(lift)} {ends}; \S+ in all", socks["revenue"])
     expected = (of_socks / 18 - of_control / 12) * 18
     assert found["incremental_purchasers"] == pytest.approx(expected, abs=0.01)
     assert "the window of 3 days is not over yet" in found["summary"]
@@ -112,7 +112,7 @@ def test_the_held_out_are_rows_numbers_and_a_line_of_the_picture(measured: Shop)
     found = measured.numbers("campaign_results/spring")
     *_, held, reached = (record.data for record in found["results"].records)
     assert (held["group"], reached["group"]) == ("holdout universal: held out", "holdout universal: reached")
-    people, rest = int(held["recipients"]), int(reached["recipients"])
+    people, rest = int(held["people"]), int(reached["people"])
     assert found["held_out"] == people > 0
     assert found["recipients"] == rest == PEOPLE - found["held_out"]
     expected = (bought(reached) / rest - bought(held) / people) * rest
