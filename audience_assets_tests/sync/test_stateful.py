@@ -397,3 +397,18 @@ def test_a_contact_subscribed_by_a_lost_call_leaves_when_the_number_changes(hist
     history.changes_phone(key=1, phone=MOVED_TO)
     history.settle()
     assert history.list.ledger()["a@x.com"] == "absent"
+
+
+def test_a_changed_number_is_opted_out_and_the_new_one_in(history: KlaviyoList) -> None:
+    history.begin(channels=("email", "sms"), history=True, adopted=False)
+    history.changes_phone(key=2, phone="+12025550102")
+    history.consents(key=2, channel="sms", status="subscribed", ago=timedelta(hours=1))
+    history.settle()
+    history.changes_phone(key=2, phone=MOVED_TO)
+    history.settle()
+    texts = [entry for entry in history.list.account.audit if entry.channel == "sms.marketing"]
+    assert [(entry.phone, entry.after) for entry in texts] == [
+        ("+12025550102", "SUBSCRIBED"),
+        ("+12025550102", "UNSUBSCRIBED"),
+        (MOVED_TO, "SUBSCRIBED"),
+    ]
