@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import lru_cache
 
 import sqlalchemy as sa
 
@@ -26,14 +26,12 @@ class Catalogue:
         """The model's table, with its declared fields, its key and the fields that its relationships join on."""
         if model not in self._tables:
             declared = self.settings.models[model]
-            schema, _, name = declared.table.rpartition(".")
-            columns: list[sa.Column[Any]] = []
+            columns: list[tuple[str, str, FieldType]] = []
             for field in self._field_names(model):
                 known = declared.fields.get(field)
                 column = known.column if known and known.column else field
-                columns.append(sa.Column(column, FIELD_TYPES[self.field_type(model, field)], key=field))
-            # A MetaData of its own, because two models may read one table.
-            self._tables[model] = sa.Table(name, sa.MetaData(), *columns, schema=schema or None)
+                columns.append((field, column, self.field_type(model, field)))
+            self._tables[model] = _declare(model, declared.table, tuple(columns))
         return self._tables[model]
 
     def field_type(self, model: str, field: str) -> FieldType:
@@ -68,3 +66,16 @@ class Catalogue:
         names += [name for name in (declared.timestamp, declared.watermark) if name]
         names += [here for link in self.links(model) for here, _ in link.on]
         return list(dict.fromkeys(names))
+
+
+@lru_cache(maxsize=1000)
+def _declare(model: str, table: str, columns: tuple[tuple[str, str, FieldType], ...]) -> sa.Table:
+    """The same declaration is the same object: a statement's SQL is kept for the tables it was compiled with.
+
+    But two models may read one table, in one statement.
+    """
+    del model
+    schema, _, name = table.rpartition(".")
+    # A MetaData of its own, so that they may do so under one name.
+    declared = [sa.Column(column, FIELD_TYPES[kind], key=field) for field, column, kind in columns]
+    return sa.Table(name, sa.MetaData(), *declared, schema=schema or None)

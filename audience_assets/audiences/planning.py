@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,3 +29,14 @@ def expect_few_rows(connection: Connection, table: sa.Table, column: sa.Column[A
         quote = connection.dialect.identifier_preparer
         connection.exec_driver_sql("SET LOCAL enable_nestloop = on")
         connection.exec_driver_sql(f"ANALYZE {quote.format_table(table)} ({quote.format_column(column)})")
+
+
+@contextmanager
+def indexed_afterwards(connection: Connection, table: sa.Table) -> Iterator[None]:
+    """Postgres makes an index of many rows faster at once than row by row. In the caller's transaction."""
+    indexes = table.indexes if connection.dialect.name == "postgresql" else ()
+    for index in indexes:
+        index.drop(connection, checkfirst=True)
+    yield
+    for index in indexes:
+        index.create(connection)

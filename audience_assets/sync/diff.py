@@ -15,9 +15,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from audience_assets.audiences.planning import expect_few_rows
+from audience_assets.audiences.planning import expect_few_rows, indexed_afterwards
 from audience_assets.destinations.base import Operation, Recheck
-from audience_assets.sync.desired import Desired
+from audience_assets.sync.desired import Desired, normalise
 from audience_assets.sync.numbers import DROP, RELINK, Numbering
 from audience_assets.sync.respelled import Phones
 from audience_assets.warehouse.counting import RowCounter, start_counting
@@ -108,7 +108,8 @@ class Differ:
         """The first sync: everybody who has an identifier is an addition."""
         values = {"operation": sa.literal(Operation.ADD.value), **self._wanted_values()}
         query = sa.select(*values.values()).select_from(self.desired.joined()).where(self.desired.has_identifier())
-        self._insert(connection, values, query)
+        with indexed_afterwards(connection, self.tables.change):
+            self._insert(connection, values, query)
 
     def _insert_differences(self, connection: Connection) -> None:
         """Everybody in the audience who is not in the ledger exactly so, and ledger rows whose user left it.
@@ -161,15 +162,17 @@ class Differ:
 
         Who is a member by the same identifier is an update already; the others are matched with who holds theirs.
         """
-        kept = (known.c.status == MEMBER) & (known.c.identifier == self.desired.identifier())
+        same = known.c.identifier == self.desired.identifier()
+        kept = (known.c.status == MEMBER) & same
         operation = sa.case(
             (~self.desired.has_identifier(), LOST),
+            (same & self._reenters(known, self.desired.values), REENTERING),
             (kept, self._update_or_relink(known, self.desired.values)),
             else_=Operation.ADD.value,
         )
         # Nobody reads what an addition was before, so these need not ask who kept their identifier.
         before = {column.previous: known.c[column.column] for column in self.desired.columns}
-        vendor_id = sa.case((kept, known.c.vendor_id))
+        vendor_id = sa.case((same, known.c.vendor_id))
         return {"operation": operation, "vendor_id": vendor_id, **self._wanted_values(), **before}
 
     def _update_or_relink(
@@ -177,9 +180,15 @@ class Differ:
     ) -> sa.ColumnElement[str]:
         tracked = [held.c[name].is_distinct_from(wanted[name]) for name in self.desired.tracked_columns]
         again = held.c.recheck == Recheck.NEXT_SYNC.value
-        return sa.case(
-            (held.c.recheck == REENTERING, REENTERING), (sa.or_(again, *tracked), Operation.UPDATE.value), else_=RELINK
-        )
+        return sa.case((sa.or_(again, *tracked), Operation.UPDATE.value), else_=RELINK)
+
+    def _reenters(self, held: sa.FromClause, wanted: Mapping[str, sa.ColumnElement[Any]]) -> sa.ColumnElement[bool]:
+        """Who is another contact by now, or may be: in doubt, and another of their addresses is a new one."""
+        addresses = zip(self.desired.identifier_kinds, self.desired.identifier_columns, strict=True)
+        moved = [
+            normalise(kind, held.c[name]).is_distinct_from(normalise(kind, wanted[name])) for kind, name in addresses
+        ]
+        return (held.c.recheck == REENTERING) | (held.c.status.in_((IN_DOUBT, UNSURE)) & sa.or_(*moved))
 
     def _match_holders(self, connection: Connection, among: str, *first: tuple[sa.ColumnElement[bool], str]) -> None:
         """Whose identifier is in the list already is no addition but an update, or a relink if nothing shows.
@@ -188,7 +197,8 @@ class Differ:
         """
         change, holder = self.tables.change, self.tables.ledger
         member = self._update_or_relink(holder, dict(change.c.items()))
-        operation = sa.case(*first, (holder.c.status != MEMBER, Operation.ADD.value), else_=member)
+        again = self._reenters(holder, dict(change.c.items()))
+        operation = sa.case(*first, (again, REENTERING), (holder.c.status != MEMBER, Operation.ADD.value), else_=member)
         previous = {column.previous: holder.c[column.column] for column in self.desired.columns}
         connection.execute(
             change.update()
@@ -266,10 +276,14 @@ class Differ:
 
     def _take_off_first(self, connection: Connection) -> None:
         """Whoever is to enter again is a removal, as whom they were added."""
-        change = self.tables.change
+        change, ledger = self.tables.change, self.tables.ledger
+        reenters = change.c.operation == REENTERING
+        if not self._any(connection, sa.select(change.c.seq).where(reenters)):
+            return
+        theirs = ledger.c.identifier.in_(sa.select(change.c.identifier).where(reenters))
+        connection.execute(ledger.update().where(theirs).values(recheck=REENTERING, due=1))
         before = {column.column: change.c[column.previous] for column in self.desired.columns}
-        removal = change.update().values(operation=Operation.REMOVE.value, **before)
-        connection.execute(removal.where(change.c.operation == REENTERING))
+        connection.execute(change.update().where(reenters).values(operation=Operation.REMOVE.value, **before))
 
     def _keep_claimed(self, connection: Connection) -> None:
         """Whatever somebody else in the audience stands for is no removal."""

@@ -116,7 +116,7 @@ def _leave_open(
     marks: dict[tuple[str, str], dict[str, Any]] = {
         (Operation.UPDATE.value, Status.RETRY.value): {"recheck": Recheck.NEXT_SYNC.value},
         (Operation.UPDATE.value, Status.REENTERS.value): {"recheck": REENTERING},
-        (Operation.REMOVE.value, Status.RETRY.value): {"status": in_doubt},
+        (Operation.REMOVE.value, Status.RETRY.value): {"status": in_doubt, "vendor_id": answers.c.vendor_id},
     }
     for (operation, answer), mark in marks.items():
         # A statement that finds nobody would still read the ledger.

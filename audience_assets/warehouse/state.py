@@ -65,6 +65,7 @@ class State:
         self._has_schemas = engine.dialect.name != "sqlite"
         self.namespace = namespace
         self.metadata = sa.MetaData(schema=namespace if self._has_schemas else None)
+        self._declared: dict[tuple[object, ...], sa.Table] = {}
         self.version = self._table(
             "schema_version",
             sa.Column("version", sa.Integer, nullable=False),
@@ -220,13 +221,23 @@ class State:
         name = _short(name)
         return name if self._has_schemas else f"{self.namespace}_{name}"
 
-    def _table(self, name: str, *columns: sa.Column[Any], ordered: bool = False) -> sa.Table:
-        """Declare a table. `ordered` clusters SQLite rows by their key, so that diffs are ordered scans."""
+    def _table(self, name: str, *columns: sa.Column[Any], ordered: bool = False, unique: str = "") -> sa.Table:
+        """Declare a table. `ordered` clusters SQLite rows by their key, so that diffs are ordered scans.
+
+        `unique` is a column with an index of its own, where there are indexes.
+        The same declaration is the same object: a statement's SQL is kept for the tables it was compiled with.
+        """
         full = self.table_name(name)
-        known = self.metadata.tables.get(f"{self.metadata.schema}.{full}" if self.metadata.schema else full)
-        if known is not None:
-            self.metadata.remove(known)
-        return sa.Table(full, self.metadata, *columns, sqlite_with_rowid=not ordered)
+        declaration = (full, *map(_declaration, columns))
+        if declaration not in self._declared:
+            known = self.metadata.tables.get(f"{self.metadata.schema}.{full}" if self.metadata.schema else full)
+            if known is not None:
+                self.metadata.remove(known)
+            table = sa.Table(full, self.metadata, *columns, sqlite_with_rowid=not ordered)
+            if unique and not self._is_columnar:
+                sa.Index(_short(f"ix_{full}_{unique}"), table.c[unique], unique=True)
+            self._declared[declaration] = table
+        return self._declared[declaration]
 
     def create(self) -> None:
         """Create what is missing and bring an older state up to date. Raises WarehouseError for a newer one."""
@@ -289,7 +300,7 @@ class State:
         """The number of a change. SQLite's row number costs nothing; elsewhere the plan counts."""
         if self.engine.dialect.name == "sqlite":
             return sa.Column("seq", sa.Integer, primary_key=True)
-        return sa.Column("seq", sa.BigInteger, primary_key=not self._is_columnar, autoincrement=False, nullable=False)
+        return sa.Column("seq", sa.BigInteger, nullable=False)
 
     def _keyed(self, name: str, key_type: str, *columns: sa.Column[Any]) -> sa.Table:
         key = sa.Column(
@@ -324,9 +335,8 @@ class State:
             # Where people join once they confirm: a reconciliation has seen the member in the vendor's list.
             sa.Column("listed_at", UtcDateTime),
             ordered=True,
+            unique="identifier",
         )
-        if indexed:
-            sa.Index(_short(f"ix_{ledger.name}_identifier"), ledger.c.identifier, unique=True)
         evidence = [
             column
             for channel in channels
@@ -347,6 +357,8 @@ class State:
             *(sa.Column(column.name, column.type) for column in values),
             *previous,
             *evidence,
+            # No key but SQLite's: a plan of many changes is written faster where the index is made after them.
+            unique="" if self.engine.dialect.name == "sqlite" else "seq",
         )
         duplicate = self._table(
             f"duplicate_{activation}",
@@ -365,6 +377,11 @@ def audience_table(name: str) -> str:
         return f"group_{name.replace('.', '__')}"
     # No name begins with _, so this table has a name of its own beside segment_run and segment_history.
     return f"segment__{name}" if name in ("run", "history") else f"segment_{name}"
+
+
+def _declaration(column: sa.Column[Any]) -> tuple[object, ...]:
+    kind = column.type
+    return column.name, type(kind), repr(kind), column.primary_key, column.nullable
 
 
 def _short(name: str) -> str:

@@ -99,9 +99,20 @@ def test_a_number_that_moved_to_somebody_else_is_not_opted_out_with_them(klaviyo
 
 def test_who_is_known_by_phone_only_leaves_too(klaviyo: KlaviyoWorld) -> None:
     target = list_with(klaviyo, {"phone_number": PHONE})
-    klaviyo.service(channels=BOTH).remove(target, [leaving(ANN, phone=PHONE)])
+    [contact] = klaviyo.account.members(target.id)
+    member = leaving(ANN, phone=PHONE)
+    member.vendor_id = contact.id
+    klaviyo.service(channels=BOTH).remove(target, [member])
     assert list(klaviyo.account.members(target.id)) == []
     assert klaviyo.status(PHONE, "sms") == "UNSUBSCRIBED"
+
+
+def test_whether_a_contact_known_by_phone_only_is_somebody_else_as_well_is_asked_first(klaviyo: KlaviyoWorld) -> None:
+    target = list_with(klaviyo, {"phone_number": PHONE})
+    [contact] = klaviyo.account.members(target.id)
+    [outcome] = klaviyo.service(channels=BOTH).remove(target, [leaving(ANN, phone=PHONE)]).outcomes
+    assert (outcome.status, outcome.vendor_id) == (Status.RETRY, contact.id)
+    assert klaviyo.calls(UNSUBSCRIBE) == []
 
 
 @pytest.mark.parametrize("global_unsubscribe", [True, False])

@@ -118,6 +118,16 @@ def life_of_a_treatment(folder: Path, engine: sa.Engine) -> None:
     assert (told.state, told.reach) == ("delivered", reach)
 
 
+def life_of_another_contact(folder: Path, engine: sa.Engine) -> None:
+    """Somebody turns out to be another one than was added."""
+    world = make_world(folder, engine)
+    world.set_people(people(1, 2, 3), (1, 2, 3))
+    world.sync()
+    world.vendor.take_for_another("p1@example.com")
+    world.set_people(people(1, city="lyon") | people(2, 3), (1, 2, 3))
+    assert [world.sync().state for _ in range(3)] == ["partial", "partial", "delivered"]
+
+
 def _consent_again(world: World) -> None:
     with world.runtime.engine.begin() as connection:
         connection.execute(world.users.update().values(consent_at=datetime.now(UTC).replace(tzinfo=None)))

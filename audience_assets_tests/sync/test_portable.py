@@ -27,6 +27,7 @@ from audience_assets_tests.sync.stories import (
     life_of_a_list,
     life_of_a_number,
     life_of_a_treatment,
+    life_of_another_contact,
     life_of_several_addresses,
 )
 
@@ -35,6 +36,7 @@ STORIES = (
     life_of_a_declared_list,
     life_of_a_number,
     life_of_a_treatment,
+    life_of_another_contact,
     life_of_several_addresses,
     life_of_a_campaign,
     life_of_insights,

@@ -368,3 +368,47 @@ def test_who_leaves_while_about_to_enter_again_is_out(history: KlaviyoList) -> N
     history.leaves(key=1)
     history.settle()
     assert "a@x.com" not in history.list.ledger()
+
+
+def test_a_number_in_doubt_that_is_somebody_elses_by_now_takes_nobody_off(history: KlaviyoList) -> None:
+    history.begin(channels=("email", "sms"), history=False, adopted=False)
+    history.joins(key=4, email="d@x.com", phone=MOVED_TO)
+    history.loses_address(key=4)
+    history.fails(action=Action.ERROR_BEFORE, endpoint="get_profiles", skipped=0, times=9)
+    history.syncs()
+    assert history.list.ledger()[MOVED_TO] == "in_doubt"
+    history.sandbox.faults.clear()
+    history.leaves(key=4)
+    history.becomes_known(email="f@x.com", phone=MOVED_TO)
+    history.joins(key=2, email="f@x.com", phone=None)
+    history.fails(action=Action.ERROR_BEFORE, endpoint="get_profiles_for_list", skipped=0, times=9)
+    history.syncs()
+    assert history.list.ledger()["f@x.com"] == "member"
+    history.settle()
+    assert history.list.ledger()["f@x.com"] == "member"
+
+
+def test_a_contact_subscribed_by_a_lost_call_leaves_when_the_number_changes(history: KlaviyoList) -> None:
+    history.begin(channels=("email", "sms"), history=False, adopted=False)
+    history.leaves(key=3)
+    history.changes_phone(key=1, phone=TEXTED)
+    history.fails(action=Action.RESET_AFTER, endpoint="bulk_subscribe_profiles", skipped=0, times=9)
+    history.syncs()
+    history.changes_phone(key=1, phone=MOVED_TO)
+    history.settle()
+    assert history.list.ledger()["a@x.com"] == "absent"
+
+
+def test_a_changed_number_is_opted_out_and_the_new_one_in(history: KlaviyoList) -> None:
+    history.begin(channels=("email", "sms"), history=True, adopted=False)
+    history.changes_phone(key=2, phone="+12025550102")
+    history.consents(key=2, channel="sms", status="subscribed", ago=timedelta(hours=1))
+    history.settle()
+    history.changes_phone(key=2, phone=MOVED_TO)
+    history.settle()
+    texts = [entry for entry in history.list.account.audit if entry.channel == "sms.marketing"]
+    assert [(entry.phone, entry.after) for entry in texts] == [
+        ("+12025550102", "SUBSCRIBED"),
+        ("+12025550102", "UNSUBSCRIBED"),
+        (MOVED_TO, "SUBSCRIBED"),
+    ]

@@ -141,7 +141,10 @@ class Verdicts:
         assert theirs, f"{told}; the opt-out was our own: {standing}"
 
     def log_is_complete(self) -> None:
-        """Each consent that we wrote has a row of its time, certain or not."""
+        """Each consent that we wrote has a row of its call or of its time, certain or not.
+
+        One batch opts an old number out and the new one in, and both rows are of the time of its answer.
+        """
         log = self.list.rows(self.list.runtime.state.consent_log)
         written = [entry for entry in self.list.account.audit if entry.origin in OURS]
         for entry in written:
@@ -154,7 +157,7 @@ class Verdicts:
                 for row in log
                 if row["channel"] == channel
                 and row["status"] == entry.after.lower()
-                and since <= row["logged_at"] <= until
+                and (row["request_id"] == entry.request_id or since <= row["logged_at"] <= until)
             ]
             known = [
                 row for row in rows if address == row["address"] or row["identifier"] in (entry.email, entry.phone)

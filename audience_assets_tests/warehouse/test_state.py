@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from audience_assets.errors import WarehouseError
-from audience_assets.warehouse.state import VERSION, State
+from audience_assets.warehouse.state import VERSION, MappedColumn, State
 
 MakeWarehouse = Callable[[str], Engine]
 # Of the first release: refusals did not remember what consent was known, lists did not remember their sizes.
@@ -101,3 +101,18 @@ def test_a_change_of_our_tables_is_a_new_version(make_warehouse: MakeWarehouse) 
     columns = sorted((table.name, column.name) for table in state.metadata.tables.values() for column in table.columns)
     digest = hashlib.sha256(repr(columns).encode()).hexdigest()[:12]
     assert (VERSION, digest) == (8, "7f8c1dd50c15")
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_table_declared_again_is_the_same_object(make_warehouse: MakeWarehouse, kind: str) -> None:
+    """SQLAlchemy compiles a statement anew for every table object it is written with."""
+    state = State(make_warehouse(kind))
+    number, text = (MappedColumn("city", "v_city", kind) for kind in ("integer", "text"))
+    first = state.list_tables("vips", "integer", [text])
+    changed = state.list_tables("vips", "integer", [number])
+    assert changed.ledger is not first.ledger
+    again = state.list_tables("vips", "integer", [text])
+    assert (again.ledger, again.change, again.duplicate) == (first.ledger, first.change, first.duplicate)
+    assert (len(again.ledger.indexes), len(again.change.indexes)) == (1, kind == "postgresql")
+    assert state.segment("vips", "integer") is state.segment("vips", "integer")
+    assert state.segment("vips", "integer") is not state.segment("vips", "text")

@@ -82,7 +82,11 @@ class Leaving:
         return Report(list(outcomes.values()), self.client.calls - before)
 
     def _leave(self, members: Sequence[Member], outcomes: dict[str, Outcome]) -> None:
-        pending = self._claimed(self.find_leavers(members), members, outcomes)
+        found, unsure = self.find_leavers(members)
+        for identifier, profile_id in unsure.items():
+            # The next plan knows whether somebody who stays is this contact as well.
+            outcomes[identifier].status, outcomes[identifier].vendor_id = Status.RETRY, profile_id
+        pending = self._claimed(found, members, outcomes)
         for attempt in range(ROUNDS):
             pending, error = self._send(pending, outcomes)
             if not pending:
@@ -117,9 +121,12 @@ class Leaving:
             for leaver in found
             if unsettled.isdisjoint(leaver.identifiers) and self.claims.take(leaver.profile.id, LEAVING)
         ]
-        entering = {identifier for leaver in found if leaver not in leaving for identifier in leaver.identifiers}
-        for identifier in unsettled | entering:
+        for identifier in unsettled:
             outcomes[identifier].status = Status.RETRY
+        for leaver in found:
+            if leaver not in leaving:
+                for identifier in leaver.identifiers:
+                    outcomes[identifier].status, outcomes[identifier].vendor_id = Status.RETRY, leaver.profile.id
         return leaving
 
     def _at_work(self, member: Member, written: str) -> bool:
@@ -128,16 +135,23 @@ class Leaving:
             for evidence in member.evidence.values()
         )
 
-    def find_leavers(self, members: Sequence[Member]) -> list[Leaver]:
-        """The profiles in the list that have a member's address on one of the channels."""
+    def find_leavers(self, members: Sequence[Member]) -> tuple[list[Leaver], dict[str, str]]:
+        """The profiles in the list that have a member's address on one of the channels.
+
+        And, by the member's identifier, those that have their number and may be somebody else's.
+        """
         found: dict[str, Leaver] = {}
+        unsure: dict[str, str] = {}
         wanted = [(member, self._addresses(member)) for member in members]
         for channel in IDENTIFIER_FIELDS:
             present = self.present(channel, [all_[channel] for _, all_ in wanted if channel in all_])
             for member, addresses in wanted:
                 address = addresses.get(channel)
                 profile = present.get(address) if address else None
-                if profile is None or address is None or not self._is_theirs(profile, member):
+                if profile is None or address is None or _is_somebody_else(profile, member):
+                    continue
+                if not _is_theirs(profile, member):
+                    unsure[member.identifier] = profile.id
                     continue
                 leaver = found.setdefault(profile.id, Leaver(profile))
                 leaver.addresses[channel] = address
@@ -146,7 +160,7 @@ class Leaving:
                     leaver.own_opt_outs[channel] = own
                 if member.identifier not in leaver.identifiers:
                     leaver.identifiers.append(member.identifier)
-        return list(found.values())
+        return list(found.values()), unsure
 
     def _addresses(self, member: Member) -> dict[str, str]:
         """Channel -> address to opt out. One that was added for a channel given up since is known by its identifier."""
@@ -156,11 +170,6 @@ class Leaving:
             by_name = {"email": normal_email(member.identifier), "sms": normal_phone(member.identifier)}
             found = {channel: a for channel, a in by_name.items() if isinstance(a, str)}
         return found
-
-    def _is_theirs(self, profile: Profile, member: Member) -> bool:
-        """A contact found by number that has another e-mail address is theirs only if it was the one we added."""
-        email = normal_email((member.previous or member.values).get("email"))
-        return not isinstance(email, str) or profile.email in (None, email) or profile.id == member.vendor_id
 
     def present(self, channel: str, addresses: Sequence[str]) -> dict[str, Profile]:
         """Address -> profile, for those in the list now."""
@@ -202,7 +211,7 @@ class Leaving:
         """Who is in the list all the same. The others left it by the call whose answer was lost."""
         channels = {leaver.profile.id: leaver.addresses for leaver in asked}
         identifiers = {identifier for leaver in asked for identifier in leaver.identifiers}
-        now = self.find_leavers([member for member in members if member.identifier in identifiers])
+        now, _ = self.find_leavers([member for member in members if member.identifier in identifiers])
         present = [leaver for leaver in now if leaver.profile.id in channels]
         for leaver in present:
             # A channel that Klaviyo refused before stays out.
@@ -213,6 +222,22 @@ class Leaving:
             if leaver.profile.id not in ids:
                 _note(leaver, None, outcomes)
         return present
+
+
+def _email(member: Member) -> str | None:
+    found = normal_email((member.previous or member.values).get("email") or member.identifier)
+    return found if isinstance(found, str) else None
+
+
+def _is_theirs(profile: Profile, member: Member) -> bool:
+    """The contact that we added, or the one with their e-mail address: profiles are merged, and ids vanish."""
+    return profile.id == member.vendor_id or (profile.email is not None and profile.email == _email(member))
+
+
+def _is_somebody_else(profile: Profile, member: Member) -> bool:
+    """A contact found by number that has another e-mail address, and isn't the one that we added."""
+    known = profile.email is not None and _email(member) is not None
+    return known and not _is_theirs(profile, member)
 
 
 def unsubscribe_item(addresses: dict[str, str]) -> dict[str, Any]:
