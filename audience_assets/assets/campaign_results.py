@@ -138,7 +138,7 @@ def results_metadata(found: CampaignResults) -> dict[str, Any]:
         "summary": dg.MetadataValue.md(warnings + drawn),
         **numbers,
         "results": table(results_table(found)),
-        "window": f"{found.since.isoformat()} to {found.until.isoformat()}",
+        "window": f"{found.since:%Y-%m-%d %H:%M} to {found.until:%Y-%m-%d %H:%M %Z}",
         "window_is_over": found.complete,
         "sample_ratio_is_sound": not any(part.sample_ratio.broken for part in found.tables),
     }
