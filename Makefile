@@ -8,6 +8,8 @@ BIN := .venv/bin
 # One more than there are cores: some tests wait for a server that they started.
 WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PACKAGING := pyproject.toml setup.cfg
+# Each of the processes that tests start would compile what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo ui test check clean help
 

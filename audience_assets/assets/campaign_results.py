@@ -13,10 +13,11 @@ from audience_assets.assets.failures import stopped
 from audience_assets.assets.insight_reports import table
 from audience_assets.assets.keys import campaign_key, results_key, source_key, step_name
 from audience_assets.assets.resources import WAREHOUSE, WarehouseResource
+from audience_assets.assets.results_table import results_table
 from audience_assets.assets.sources import warehouse_kind
 from audience_assets.campaigns.measures import is_measured, measured
 from audience_assets.campaigns.results import CampaignResults, PartResult, campaign_results
-from audience_assets.campaigns.results_file import result_rows, write_results
+from audience_assets.campaigns.results_file import write_results
 from audience_assets.campaigns.results_picture import lift_picture
 from audience_assets.project.campaign_files import results_file
 from audience_assets.project.campaigns import Campaign
@@ -115,7 +116,7 @@ def _sources(project: Project, campaign: Campaign) -> list[dg.AssetKey]:
 
 
 def results_metadata(found: CampaignResults) -> dict[str, Any]:
-    """The picture, every column of the results file, and numbers of the whole campaign that plot over time."""
+    """The picture, a table of the groups, and numbers of the whole campaign that plot over time."""
     outcomes = [group.outcome for part in found.parts for group in part.groups]
     comparisons = [group.comparison for part in found.parts for group in part.groups if group.comparison]
     numbers: dict[str, Any] = {
@@ -131,14 +132,13 @@ def results_metadata(found: CampaignResults) -> dict[str, Any]:
     if found.holdout:
         numbers |= _over_holdout(found.holdout)
     picture = lift_picture(found)
-    rows = [{name: _plain(value) for name, value in row.items()} for row in result_rows(found)]
     drawn = f"```\n{picture}\n```" if picture else "Nobody is in control or held out: nothing to compare with."
     warnings = "".join(f"**{warning}**\n\n" for warning in found.warnings)
     return {
         "summary": dg.MetadataValue.md(warnings + drawn),
         **numbers,
-        "results": table(rows),
-        "window": f"{found.since.isoformat()} to {found.until.isoformat()}",
+        "results": table(results_table(found)),
+        "window": f"{found.since:%Y-%m-%d %H:%M} to {found.until:%Y-%m-%d %H:%M %Z}",
         "window_is_over": found.complete,
         "sample_ratio_is_sound": not any(part.sample_ratio.broken for part in found.tables),
     }
@@ -155,7 +155,3 @@ def _over_holdout(holdout: PartResult) -> dict[str, Any]:
         if group.comparison.revenue:
             numbers["incremental_revenue_over_holdout"] = round(group.comparison.revenue.total, 2)
     return numbers
-
-
-def _plain(value: Any) -> Any:
-    return float(f"{value:.5g}") if isinstance(value, float) else value

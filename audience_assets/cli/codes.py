@@ -22,7 +22,7 @@ Exit codes:
   1    a problem was found, or a delivery failed
   2    the command line or the project is wrong
   3    a guard stopped it, nothing was sent or erased
-  4    delivered in part, the next sync does the rest
+  4    a partial delivery, the next sync does the rest
   130  interrupted
 """
 

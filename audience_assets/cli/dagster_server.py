@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import requests
@@ -16,7 +16,8 @@ from audience_assets.cli.children import Child
 from audience_assets.errors import AudienceError
 
 HOST = "127.0.0.1"
-READY_SECONDS = 120
+READY_SECONDS = 300
+LONG_SECONDS = 30
 WORKSPACE = Path(__file__).parent / "workspace.yaml"
 
 
@@ -38,13 +39,13 @@ def dagster_dev(port: int, *, folder: Path, environment: Mapping[str, str], log:
     return Child(command, folder=folder, environment=environment, log=log)
 
 
-def wait_until_ready(child: Child, port: int, stopped: threading.Event, log: Path) -> None:
-    """Return when the page answers or somebody says stop.
+def wait_until_ready(child: Child, port: int, stopped: threading.Event, log: Path, say: Callable[[str], None]) -> None:
+    """Return when the page answers or somebody says stop; `say` once that it takes long.
 
-    Raises AudienceError when it does not answer in two minutes, or the program ends.
+    Raises AudienceError when it does not answer in five minutes, or the program ends.
     """
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
+    began, said = time.monotonic(), False
+    while (waited := time.monotonic() - began) < READY_SECONDS:
         if not child.alive():
             raise AudienceError(f"Dagster ended at once with status {child.status}; its own words are in {log}")
         try:
@@ -52,6 +53,12 @@ def wait_until_ready(child: Child, port: int, stopped: threading.Event, log: Pat
                 return
         except requests.RequestException:
             pass
+        if waited > LONG_SECONDS and not said:
+            say(f"Still waiting for Dagster, at most {READY_SECONDS} seconds; a busy machine is slow. It writes {log}")
+            said = True
         if stopped.wait(0.5):
             return
-    raise AudienceError(f"Dagster did not answer on port {port} in {READY_SECONDS} seconds; its own words are in {log}")
+    raise AudienceError(
+        f"Dagster did not answer on port {port} in {READY_SECONDS} seconds, and was stopped. Its own words are in "
+        f"{log}; if there is no error there, the machine is too busy: try again."
+    )

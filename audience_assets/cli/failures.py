@@ -60,6 +60,3 @@ def told(*, debug: bool) -> Iterator[None]:
         if debug:
             raise
         sys.exit(tell(error))
-    except KeyboardInterrupt:
-        click.secho("Interrupted.", fg="red", err=True)
-        sys.exit(Code.INTERRUPTED)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
 import click
 
+from audience_assets.cli.codes import Code
 from audience_assets.cli.names import known
 
 
@@ -18,6 +20,13 @@ class LazyGroup(click.Group):
         super().__init__(*arguments, **more)
         self.declared = declared
         self.package = package
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # also while a command's module is imported, which takes a while
+            click.secho("Interrupted.", fg="red", err=True)
+            sys.exit(Code.INTERRUPTED)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx

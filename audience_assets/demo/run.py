@@ -100,8 +100,7 @@ class _Story:
     console: Console
 
     def play(self) -> None:
-        pipeline = Pipeline.open(self.workspace.project)
-        try:
+        with Pipeline.open(self.workspace.project) as pipeline:
             first = self._deliver(pipeline)
             self._tell("First delivery", first)
             with self.console.status("a day goes by"):
@@ -113,8 +112,6 @@ class _Story:
             before = [example.look() for _, example in examples]
             self._tell("Delivery after that day", self._deliver(pipeline))
             self.console.print(people_table(examples, before, [example.look() for _, example in examples]), "")
-        finally:
-            pipeline.close()
 
     def _date_back(self) -> None:
         """Have the first delivery's consent calls made a day ago.

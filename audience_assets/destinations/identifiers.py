@@ -16,6 +16,8 @@ _PLAIN_EMAIL = re.compile(
 )
 _LONGEST_EMAIL = 254
 _LONGEST_LOCAL_PART = 64
+# What people write for a country whose ISO 3166 code is another.
+ISO_CODES = {"UK": "GB", "EL": "GR"}
 _SPECIAL_ENDINGS = frozenset(name.rpartition(".")[2] for name in SPECIAL_USE_DOMAIN_NAMES)
 
 
@@ -81,6 +83,7 @@ def normal_phone(raw: Any, region: str | None = None) -> str | Refused:
     if not text:
         return NO_PHONE
     country = region.strip().upper() if region else None
+    country = ISO_CODES.get(country, country) if country else None
     if country is not None and country not in phonenumbers.SUPPORTED_REGIONS:
         country = None
     try:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import phonenumbers
 
+from audience_assets.destinations.identifiers import ISO_CODES
 from audience_assets.project.activations import ActivationSettings
 from audience_assets.project.check_values import check_duration
 from audience_assets.project.effective import TEMPLATE_NAMES, template_mistake
@@ -14,7 +15,6 @@ from audience_assets.project.names import check_owners, check_tag
 from audience_assets.project.places import Place, did_you_mean
 
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
-_OTHER_NAMES = {"UK": "GB", "EL": "GR"}
 
 
 def check_settings(settings: ActivationSettings, place: Place, list_names: Sequence[str] = TEMPLATE_NAMES) -> None:
@@ -52,6 +52,6 @@ def check_template(template: str, names: Sequence[str], place: Place) -> bool:
 def _check_region(region: str, place: Place) -> None:
     if region in phonenumbers.SUPPORTED_REGIONS:
         return
-    better = _OTHER_NAMES.get(region.upper(), region.upper())
+    better = ISO_CODES.get(region.upper(), region.upper())
     hint = f"did you mean {better!r}?" if better in phonenumbers.SUPPORTED_REGIONS else None
     place.report(f"{region!r} is not an ISO country code such as FR", hint)

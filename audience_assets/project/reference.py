@@ -39,6 +39,8 @@ Anything that differs by environment can be `{env: NAME}` where it says so.
 | `activations/*.yaml` | one activation a document; its name is the file's unless `activation:` says another |
 | `campaigns/*.yaml` | one campaign a document; its id is the file's name unless `campaign:` says another |
 | `lists/*.csv` | uploaded lists of keys |
+
+Other files may stand beside them. YAML of nearly such a name (`segment/vips.yaml`, `activations.yaml`, `project.yml`) is a mistake that is said.
 """
 
 

@@ -20,10 +20,10 @@ from audience_assets.warehouse.state import State
 if TYPE_CHECKING:
     from audience_assets.runtime import Runtime
 
-DELIVERED, IN_PART, STOPPED, FAILED, UNFINISHED = "delivered", "in part", "stopped by a guard", "failed", "not finished"
+DELIVERED, PARTIAL, STOPPED, FAILED, UNFINISHED = "delivered", "partial", "stopped by a guard", "failed", "not finished"
 NOT_YET = "not yet"
 # What stands in the row of a sync.
-_STATES = {"delivered": DELIVERED, "unchanged": DELIVERED, "partial": IN_PART, "blocked": STOPPED, "failed": FAILED}
+_STATES = {"delivered": DELIVERED, "unchanged": DELIVERED, "partial": PARTIAL, "blocked": STOPPED, "failed": FAILED}
 # A list in one of these needs somebody.
 BAD_STATES = frozenset({STOPPED, FAILED})
 
@@ -33,7 +33,7 @@ class ListDelivery:
     """One treatment group at one destination.
 
     `reach` counts customers and what they shrink and expand by, as of the newest plan; its `rows` are in the list now.
-    `state` is that of the newest delivery, begun at `at`: "delivered", "in part" (some rows are decided next time),
+    `state` is that of the newest delivery, begun at `at`: "delivered", "partial" (some rows are decided next time),
     "stopped by a guard", "failed", "not finished" or "not yet". `waiting` are rows that are to come.
     """
 

@@ -246,14 +246,19 @@ class State:
             one_at_a_time(connection, self.namespace)
             if self._has_schemas:
                 ensure_schema(connection, self.namespace)
-            self.version.create(connection, checkfirst=True)
-            found = connection.scalar(sa.select(sa.func.max(self.version.c.version)))
+            present = set(sa.inspect(connection).get_table_names(schema=self.metadata.schema))
+            found = None
+            if self.version.name in present:
+                found = connection.scalar(sa.select(sa.func.max(self.version.c.version)))
             if found is not None and found > VERSION:
                 raise WarehouseError(
                     f"The state in {self.namespace!r} has version {found}, this program knows {VERSION}: "
                     "update audience-assets."
                 )
-            self.metadata.create_all(connection)
+            # All names were asked for at once: every command begins here, and a warehouse may be far away.
+            for table in self.metadata.sorted_tables:
+                if table.name not in present:
+                    table.create(connection, checkfirst=False)
             if found != VERSION:
                 self._add_missing_columns(connection)
                 applied = datetime.now(UTC)

@@ -1,9 +1,12 @@
-"""Results of campaigns in Dagster: numbers, every column of the file, and a picture of the lifts."""
+"""Results of campaigns in Dagster: numbers, a table of the groups, and a picture of the lifts."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -77,16 +80,28 @@ def test_results_are_an_asset_downstream_of_the_campaign_with_a_picture(measured
     found = measured.numbers("campaign_results/spring")
     assert (found["recipients"], found["purchasers"], found["window_is_over"]) == (PEOPLE, PEOPLE // 2, False)
     control, socks = (record.data for record in found["results"].records)
-    assert (control["is_control"], control["recipients"], control["conversion_lift"]) == (True, 12, "")
-    assert (socks["group"], socks["recipients"]) == ("Socks", 18)
-    assert socks["conversion_rate"] == pytest.approx(socks["purchasers"] / 18, rel=1e-4)
-    expected = (socks["purchasers"] / 18 - control["purchasers"] / 12) * 18
+    columns = [column.name for column in found["results"].schema.columns]
+    assert columns == ["group", "people", "purchasers", "revenue"], "as many as fit the page"
+    [of_socks, of_control] = [bought(row) for row in (socks, control)]
+    of_all = f"{of_control} ({of_control / 12:.1%})"
+    assert (control["group"], control["people"], control["purchasers"]) == ("All: control", "12", of_all)
+    assert (socks["group"], socks["people"]) == ("All: Socks", "18")
+    lift = f"{(of_socks / 18) / (of_control / 12) - 1:+.1%}"
+    ends = r"\([+-]\S+% to [+-]\S+%\), p \d\.\d{3}"
+    told = rf"{of_socks} \({of_socks / 18:.1%}\); lift {re.escape(lift)} {ends}"
+    assert re.fullmatch(told, socks["purchasers"])
+    assert re.fullmatch(rf"{10 * of_socks / 18:.2f} each; lift {re.escape(lift)} {ends}; \S+ in all", socks["revenue"])
+    expected = (of_socks / 18 - of_control / 12) * 18
     assert found["incremental_purchasers"] == pytest.approx(expected, abs=0.01)
     assert "the window of 3 days is not over yet" in found["summary"]
     assert "Socks  conversion" in found["summary"] and "├" in found["summary"] and "●" in found["summary"]
     assert Path(found["file"]).name == f"Spring_results_{TODAY - timedelta(days=1)}_3d.csv"
     assert Path(found["file"]).is_file()
     assert "shop-customers.com" not in repr(measured.newest("campaign_results/spring"))
+
+
+def bought(row: Mapping[str, Any]) -> int:
+    return int(row["purchasers"].partition(" ")[0])
 
 
 def test_the_held_out_are_rows_numbers_and_a_line_of_the_picture(measured: Shop) -> None:
@@ -96,12 +111,11 @@ def test_the_held_out_are_rows_numbers_and_a_line_of_the_picture(measured: Shop)
     assert measured.materialize("campaign/spring", "campaign_results/spring").success
     found = measured.numbers("campaign_results/spring")
     *_, held, reached = (record.data for record in found["results"].records)
-    assert (held["group"], reached["group"]) == ("held out", "reached")
-    assert found["held_out"] == held["recipients"] > 0
-    assert found["recipients"] == reached["recipients"] == PEOPLE - found["held_out"]
-    expected = (reached["purchasers"] / reached["recipients"] - held["purchasers"] / held["recipients"]) * reached[
-        "recipients"
-    ]
+    assert (held["group"], reached["group"]) == ("holdout universal: held out", "holdout universal: reached")
+    people, rest = int(held["people"]), int(reached["people"])
+    assert found["held_out"] == people > 0
+    assert found["recipients"] == rest == PEOPLE - found["held_out"]
+    expected = (bought(reached) / rest - bought(held) / people) * rest
     assert found["incremental_purchasers_over_holdout"] == pytest.approx(expected, abs=0.02)
     assert "holdout universal" in found["summary"]
 

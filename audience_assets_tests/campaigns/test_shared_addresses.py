@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,7 +68,7 @@ def hold_out(world: World, percent: str | None) -> None:
 def groups_of(world: World) -> tuple[list[int], list[int]]:
     """The keys in control, and the treated."""
     runtime = world.runtime
-    world.set_people({key: plain_person(key) for key in range(1, PEOPLE + 1)}, ())
+    world.set_people(plain_people(), ())
     refresh_campaign(runtime.engine, runtime.state, runtime.project, "spring", NOON)
     table = runtime.state.recipient("spring", "integer")
     with runtime.engine.connect() as connection:
@@ -75,13 +76,28 @@ def groups_of(world: World) -> tuple[list[int], list[int]]:
     return sorted(row.user_key for row in rows if row.is_control), sorted(r.user_key for r in rows if not r.is_control)
 
 
-def plain_person(key: int) -> Person:
-    return (f"p{key}@shop-customers.com", f"+1202555{key:04}", key)
+def plain_people() -> dict[int, Person]:
+    """Key -> somebody whose addresses nobody shares."""
+    return {key: (f"p{key}@shop-customers.com", f"+1202555{key:04}", key) for key in range(1, PEOPLE + 1)}
+
+
+def addresses(people: dict[int, Person], treated: Iterable[int], left_out: Collection[int]) -> set[str]:
+    """What the list holds of the treated."""
+    return {str(people[key][0]).lower() for key in treated if key not in left_out}
+
+
+def shared_with(who: str) -> dict[str, int]:
+    """How many of `SHARED` are left out, by what they share; one e-mail address is always of somebody in control."""
+    return {
+        "the email of somebody in control": 1,
+        f"the phone of somebody {who}": 3,
+        f"the external_id of somebody {who}": 1,
+    }
 
 
 def test_whoever_shares_any_address_with_somebody_in_control_is_left_out(world: World) -> None:
     control, treated = groups_of(world)
-    people: dict[int, Person] = {key: plain_person(key) for key in range(1, PEOPLE + 1)}
+    people = plain_people()
     shared = dict(zip(SHARED, zip(control, treated, strict=False), strict=False))
     apart = dict(zip(APART, list(zip(control, treated, strict=True))[len(SHARED) :], strict=False))
     for pairs, keys in ((SHARED, shared), (APART, apart)):
@@ -90,40 +106,31 @@ def test_whoever_shares_any_address_with_somebody_in_control_is_left_out(world: 
     world.set_people(people, ())
     report = world.sync()
     left_out = {key for _, key in shared.values()}
-    assert set(world.ledger()) == {str(people[key][0]).lower() for key in treated if key not in left_out}
+    assert set(world.ledger()) == addresses(people, treated, left_out)
     assert report.members_after == len(treated) - len(left_out)
-    assert shrink_of(world) == {
-        "the email of somebody in control": 1,
-        "the phone of somebody in control": 3,
-        "the external_id of somebody in control": 1,
-        "no usable email": 1,  # "unknown", which this vendor takes
-    }
+    # "unknown" is none, and this vendor takes it.
+    assert shrink_of(world) == {**shared_with("in control"), "no usable email": 1}
 
 
 def test_whoever_shares_any_address_with_somebody_held_out_is_left_out(world: World) -> None:
     hold_out(world, "40")
     control, treated = groups_of(world)
     held = sorted({*range(1, PEOPLE + 1)} - {*control, *treated})
-    people: dict[int, Person] = {key: plain_person(key) for key in range(1, PEOPLE + 1)}
+    people = plain_people()
     for pair, their, our in zip(SHARED.values(), held, treated, strict=False):
         people[their], people[our] = pair
     people[control[0]] = people[treated[0]]
     world.set_people(people, ())
     world.sync()
-    left_out = treated[: len(SHARED)]
-    assert set(world.ledger()) == {str(people[key][0]) for key in treated if key not in left_out}
-    assert shrink_of(world) == {
-        "the email of somebody in control": 1,
-        "the phone of somebody held out": 3,
-        "the external_id of somebody held out": 1,
-    }
+    assert set(world.ledger()) == addresses(people, treated, treated[: len(SHARED)])
+    assert shrink_of(world) == shared_with("held out")
 
 
 def test_who_is_held_out_no_more_bars_nobody(world: World) -> None:
     hold_out(world, "40")
     control, treated = groups_of(world)
     held, other = min({*range(1, PEOPLE + 1)} - {*control, *treated}), treated[0]
-    people: dict[int, Person] = {key: plain_person(key) for key in range(1, PEOPLE + 1)}
+    people = plain_people()
     people[held] = people[other]
     for percent in ("40", None):
         hold_out(world, percent)

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from audience_assets import __version__
 from audience_assets.cli import main
 from audience_assets.cli.app import COMMANDS
+from audience_assets.cli.lazy import LazyGroup
 
 
 def test_help_names_every_command_and_exit_code() -> None:
@@ -37,6 +38,17 @@ def test_an_unknown_command_is_a_usage_error_that_offers_the_nearest() -> None:
     result = CliRunner().invoke(main, ["synk"])
     assert result.exit_code == 2
     assert "no command is called 'synk': did you mean 'sync'?" in result.stderr
+
+
+def test_an_interrupt_while_a_command_is_imported_has_the_code_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "interrupted_commands").mkdir()
+    (tmp_path / "interrupted_commands/slow.py").write_text("raise KeyboardInterrupt")
+    monkeypatch.syspath_prepend(tmp_path)
+    group = LazyGroup("tool", declared={"slow": "takes a while"}, package="interrupted_commands")
+    result = CliRunner().invoke(group, ["slow"])
+    assert (result.exit_code, result.output) == (130, "Interrupted.\n")
 
 
 def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:

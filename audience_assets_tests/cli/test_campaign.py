@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from audience_assets.cli import main
 from audience_assets.runtime import Runtime
+from audience_assets.sandbox import Action, Fault
 from audience_assets_tests.cli.conftest import Run, Vendor, addresses, answer, replace
 
 SPRING = """
@@ -188,7 +189,7 @@ def test_status_tells_what_became_of_every_list(campaign: Campaign, run: Run, pr
     socks, shirts = told["lists"]
     assert (socks["state"], socks["rows"]) == ("stopped by a guard", 0)
     assert "fewer than min_size 100000" in socks["error"]
-    assert shirts["state"] in ("delivered", "in part") and shirts["rows"] > 0
+    assert shirts["state"] in ("delivered", "partial") and shirts["rows"] > 0
     for each in told["lists"]:
         possible = each["customers"] - sum(each["shrink"].values()) + each["expansion"]
         assert each["rows"] + each["waiting"] == possible
@@ -196,6 +197,23 @@ def test_status_tells_what_became_of_every_list(campaign: Campaign, run: Run, pr
     shown = campaign("status", "spring").stdout
     assert "stopped by a guard" in shown and "spring: lists" in shown and not addresses(shown)
     assert vendor.account.list_named("Spring_Shirts")
+
+
+def test_a_partial_delivery_is_called_so(campaign: Campaign, run: Run, project: Path, vendor: Vendor) -> None:
+    replace(project / "destinations.yaml", "\n    api_key:", "\n    tries: 1\n    api_key:")
+    vendor.sandbox.faults.add(Fault(Action.ERROR_BEFORE, endpoint="bulk_subscribe_profiles", status=503))
+    synced = run("sync", "--campaign", "spring")
+    assert synced.exit_code == 4, synced.output
+    [told] = answer(campaign("status", "--json"))
+    assert {each["state"] for each in told["lists"]} == {"partial"}
+
+
+def test_lists_that_can_not_be_planned_make_no_table(campaign: Campaign, vendor: Vendor) -> None:
+    """One message for each."""
+    vendor.sandbox.faults.add(Fault(Action.ERROR_BEFORE, status=401))
+    planned = campaign("plan", "spring")
+    assert planned.exit_code == 1 and "at best" not in planned.stdout
+    assert all(f"{name}: " in planned.stderr for name in LISTS)
 
 
 def test_shrink_names_what_people_were_refused_for_and_not_what_members_lack(

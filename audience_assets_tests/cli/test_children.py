@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from audience_assets.cli import children
+from audience_assets.cli import children, dagster_server
 from audience_assets.cli.children import Child
+from audience_assets.cli.dagster_server import wait_until_ready
+from audience_assets.errors import AudienceError
 
 # Starts a grandchild, writes both process ids, and ends as told.
 PARENT = """
@@ -99,6 +103,22 @@ def test_what_it_prints_goes_to_its_log(tmp_path: Path) -> None:
         while child.alive():
             time.sleep(0.02)
     assert sorted(log.read_text().split()) == ["err", "out"]
+
+
+def test_who_waits_long_for_dagster_is_told_and_not_left_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that listens to no port is a Dagster that never comes up."""
+    monkeypatch.setattr(dagster_server, "LONG_SECONDS", 0)
+    monkeypatch.setattr(dagster_server, "READY_SECONDS", 1.2)
+    said: list[str] = []
+    with socket.socket() as taken, start("polite", tmp_path) as child:
+        taken.bind((dagster_server.HOST, 0))
+        port, log = taken.getsockname()[1], tmp_path / "dagster.log"
+        with pytest.raises(AudienceError, match=rf"did not answer on port {port} in 1.2 seconds.*{log}"):
+            wait_until_ready(child, port, threading.Event(), log, said.append)
+    assert len(said) == 1 and said[0].startswith("Still waiting for Dagster, at most 1.2 seconds")
+    assert str(log) in said[0]
 
 
 def test_signals_stop_a_wait() -> None:

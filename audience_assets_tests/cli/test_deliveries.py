@@ -156,9 +156,18 @@ def test_what_the_vendor_did_not_answer_is_a_partial_delivery(run: Run, vendor: 
     assert len(members(vendor)) > 100
 
 
-@pytest.mark.parametrize("arguments", [(), ("newsletter", "--all"), ("--all", "--approve", "0123")])
-def test_a_sync_must_be_told_which_lists(run: Run, arguments: tuple[str, ...]) -> None:
-    assert run("sync", *arguments).exit_code == 2
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "Name the activations to sync, or say --all, or --campaign NAME."),
+        (("newsletter", "--all"), "It is one or the other: newsletter or --all."),
+        (("vips", "newsletter", "--campaign", "spring"), "one or the other: vips, newsletter or --campaign spring."),
+        (("--all", "--approve", "0123"), "name exactly one activation"),
+    ],
+)
+def test_a_sync_must_be_told_which_lists(run: Run, arguments: tuple[str, ...], says: str) -> None:
+    result = run("sync", *arguments)
+    assert result.exit_code == 2 and says in " ".join(result.stderr.split())
 
 
 def test_one_failing_list_does_not_keep_the_others(run: Run, vendor: Vendor, project: Path) -> None:

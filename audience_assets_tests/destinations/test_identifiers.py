@@ -96,6 +96,7 @@ def test_plain_addresses_are_fast() -> None:
         ("+49 170 1234567", "US", "+491701234567"),
         ("0044 20 7946 0018", "DE", "+442079460018"),
         (2025550123, "US", "+12025550123"),
+        ("07912 345678", "UK", "+447912345678"),
     ],
 )
 def test_numbers_become_e164(raw: object, region: str | None, expected: str) -> None:

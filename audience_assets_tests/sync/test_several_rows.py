@@ -24,12 +24,8 @@ PROJECT = """
 project: readers
 warehouse: {url: "sqlite://"}
 models:
-  guests:
-    type: users
-    table: guests
-    key: id
-    key_type: integer
-    fields: {home: {type: integer}, own_email: {type: text}}
+  guests: {type: users, table: guests, key: id, key_type: integer, fields: {
+    home: {type: integer}, own_email: {type: text}}}
   contacts:
     type: custom
     table: contacts

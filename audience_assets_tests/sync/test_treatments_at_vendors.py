@@ -11,11 +11,10 @@ import sqlalchemy as sa
 from audience_assets.campaigns.refresh import refresh_campaign
 from audience_assets.project.activations import EffectiveActivation
 from audience_assets.runtime import Runtime
-from audience_assets.sandbox import Sandbox
 from audience_assets.sync import campaign_delivery
 from audience_assets_tests.vendors import klaviyo, shop
 from audience_assets_tests.vendors.account import VendorAccount
-from audience_assets_tests.vendors.every import SERVICES
+from audience_assets_tests.vendors.every import SERVICES, served
 
 DESTINATION = "vendor"
 CAMPAIGN = """
@@ -35,19 +34,13 @@ remaining:
 PEOPLE = range(40)
 
 
-def email(key: int) -> str:
-    return f"p{key}@x.com"
-
-
 @pytest.fixture(params=SERVICES)
 def account(request: pytest.FixtureRequest) -> Iterator[tuple[VendorAccount, str]]:
     """An account that knows everybody, if its service makes no contacts, else nobody."""
-    service = SERVICES[request.param]
-    with Sandbox([service.twin()]) as sandbox:
-        made = service.open(sandbox, "campaigns")
+    with served(request.param, "campaigns") as (made, url):
         if not made.kind().services[made.service].creates_contacts:
-            made.know(map(email, PEOPLE))
-        yield made, sandbox.url_of(service.kind().name)
+            made.know(map(shop.email, PEOPLE))
+        yield made, url
 
 
 @pytest.fixture
@@ -62,7 +55,7 @@ def runtime(account: tuple[VendorAccount, str], tmp_path: Path) -> Iterator[Runt
     url = f"sqlite:///{tmp_path / 'warehouse.sqlite'}"
     with shop.open_project(tmp_path, {DESTINATION: account}, url) as opened:
         shop.GUESTS.create(opened.engine)
-        rows = [shop.guest(key, email(key), "Oslo" if key % 2 else "Bergen") for key in PEOPLE]
+        rows = [shop.guest(key, shop.email(key), "Oslo" if key % 2 else "Bergen") for key in PEOPLE]
         shop.set_readers(opened.engine, rows)
         yield opened
 
@@ -73,7 +66,7 @@ def groups(runtime: Runtime) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     with runtime.engine.connect() as connection:
         for row in connection.execute(sa.select(table.c.group_name, table.c.user_key)):
-            found.setdefault(row.group_name, set()).add(email(row.user_key))
+            found.setdefault(row.group_name, set()).add(shop.email(row.user_key))
     return found
 
 

@@ -21,16 +21,8 @@ PROJECT = """
 project: bookshop
 warehouse: {url: "sqlite://"}
 models:
-  guests:
-    type: users
-    table: guests
-    key: id
-    key_type: integer
-    fields:
-      email: {type: text}
-      city: {type: text}
-      books: {type: integer}
-      opted_in_at: {type: timestamp}
+  guests: {type: users, table: guests, key: id, key_type: integer, fields: {
+    email: {type: text}, city: {type: text}, books: {type: integer}, opted_in_at: {type: timestamp}}}
 """
 GUESTS = sa.Table(
     "guests",
@@ -42,6 +34,10 @@ GUESTS = sa.Table(
     sa.Column("opted_in_at", sa.DateTime),
 )
 OPTED_IN_AT = datetime(2026, 7, 1)
+
+
+def email(key: int) -> str:
+    return f"p{key}@x.com"
 
 
 def guest(key: int, email: str, city: str = "Oslo") -> dict[str, Any]:

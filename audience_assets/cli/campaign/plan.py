@@ -48,7 +48,7 @@ def command(session: Session, campaign: str, fresh: bool) -> Code:
                 codes.append(Code.GUARDED if plans[-1].violations else Code.OK)
     if session.as_json:
         session.answer([_plain(each) for each in plans])
-    else:
+    elif plans:
         _show(session, plans)
     return worst(codes)
 

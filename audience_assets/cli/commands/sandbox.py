@@ -7,7 +7,7 @@ import click
 from audience_assets.cli.contacts import contacts
 from audience_assets.cli.declare import declare
 from audience_assets.cli.session import Session
-from audience_assets.cli.twins import FIRST, VENDORS, vendors_of
+from audience_assets.cli.twins import FIRST, VENDORS, settings_used, vendors_of
 from audience_assets.cli.waiting import stop_signals, wait
 from audience_assets.cli.words import plural
 from audience_assets.project.files import PROJECT as PROJECT_FILE
@@ -63,10 +63,14 @@ def command(
     except OSError as error:
         raise click.UsageError(f"Port {port} can't be used: {error.strerror}. Choose another with --port.") from error
     with stop_signals() as stopped, sandbox:
+        used = settings_used(session.project()) if in_project else {}
         for name, twin in twins.items():
-            # The first vendor needs no prefix.
-            url = sandbox.url if len(twins) == 1 else sandbox.url_of(name)
-            settings = ", ".join(f"{setting}: {value}" for setting, value in twin.settings(url).items())
-            session.say(f"{twin.vendor.title} sandbox: {settings}")
+            settings = {
+                setting: value
+                for setting, value in twin.settings(sandbox.url_of(name)).items()
+                if name not in used or setting in used[name]
+            }
+            told = ", ".join(f"{setting}: {value}" for setting, value in settings.items())
+            session.say(f"{twin.vendor.title} sandbox: {told}")
         session.say(f"A page to look at: {sandbox.url}. Ctrl-C ends it.")
         wait(stopped)

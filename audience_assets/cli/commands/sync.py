@@ -47,8 +47,7 @@ def command(
     Says what it will cost before and what came of it after. With several lists, one that fails does not keep
     the others from being delivered.
     """
-    if sum((every, bool(activations), campaign is not None)) != 1:
-        raise click.UsageError("Name the activations to sync, or say --all, or --campaign NAME.")
+    _expect_one_way(activations, every, campaign)
     if approve and len(activations) != 1:
         raise click.UsageError("--approve lets one plan of one list through: name exactly one activation.")
     with session.runtime() as runtime:
@@ -67,6 +66,16 @@ def command(
     if session.as_json:
         session.answer([result for _, result in results])
     return worst([code for code, _ in results])
+
+
+def _expect_one_way(activations: tuple[str, ...], every: bool, campaign: str | None) -> None:
+    """Raises UsageError unless the lists are chosen in exactly one way."""
+    ways = ([", ".join(activations)] if activations else []) + (["--all"] if every else [])
+    ways += [f"--campaign {campaign}"] if campaign is not None else []
+    if not ways:
+        raise click.UsageError("Name the activations to sync, or say --all, or --campaign NAME.")
+    if len(ways) > 1:
+        raise click.UsageError(f"It is one or the other: {' or '.join(ways)}.")
 
 
 def _chosen(project: Project, activations: tuple[str, ...], campaign: str | None) -> list[str]:

@@ -65,7 +65,7 @@ def command(session: Session, port: int, sandbox_port: int, customers: int) -> N
         log = Path(stage.environment["DAGSTER_HOME"]) / LOG
         with dagster_dev(port, folder=stage.folder, environment=stage.environment, log=log) as child:
             with session.err.status("starting Dagster"):
-                wait_until_ready(child, port, stopped, log)
+                wait_until_ready(child, port, stopped, log, session.say)
             if not stopped.is_set():
                 session.say(_addresses(f"http://{HOST}:{port}", stage, log))
             wait(stopped, child.alive)

@@ -13,6 +13,7 @@ from audience_assets.destinations.emarsys.contact_list import BATCH_SIZES
 from audience_assets.sandbox import Action, Fault
 from audience_assets_tests.contract.service_contract import ServiceContract, Vendor
 from audience_assets_tests.destinations.emarsys_world import EmarsysWorld, emarsys_world, reader
+from audience_assets_tests.vendors.emarsys import ContactList
 
 WRITES = {Operation.ADD: "addContactsToContactList", Operation.REMOVE: "removeContactsFromContactList"}
 WRITING = {*WRITES.values(), "createContactList"}
@@ -100,19 +101,7 @@ POSITIONS = (
     Position("capitals matter", {"emails_fold_case": False}, email_case="as_written"),
     Position(
         "the other way everywhere",
-        {
-            "values_told": "lower",
-            "refuse_unknown": "all",
-            "unknown_list_is_404": True,
-            "names_fold_case": False,
-            "multiple_ids": False,
-            "bare_pages": True,
-            "count_repeated": True,
-            "numbers_as_text": True,
-            "bare_forbidden": True,
-            "plain_throttle": True,
-            "json_called_html": True,
-        },
+        {**ContactList.otherwise},
         email_case="as_written",
     ),
     Position("always HTTP 200, and one unknown contact refuses a call", {"always_200": True, "refuse_unknown": "any"}),
