@@ -50,9 +50,11 @@ def violations(guard: Guard, counts: PlanCounts, circumstances: Circumstances) -
         found.append(
             f"the ledger holds no members although the last sync left {circumstances.members_delivered} in the list"
         )
-    if before and _percent(counts.remove, before) > guard.max_removed_percent:
+    # Some who are removed are members perhaps: refused, after an answer was lost.
+    removed = min(counts.remove, before)
+    if before and _percent(removed, before) > guard.max_removed_percent:
         found.append(
-            f"{counts.remove} of {before} members would be removed ({_percent(counts.remove, before):.1f} %), "
+            f"{removed} of {before} members would be removed ({_percent(removed, before):.1f} %), "
             f"more than max_removed_percent {guard.max_removed_percent:g}"
         )
     # Whoever the vendor does not know is tried again every time: that changes nothing.

@@ -17,7 +17,7 @@ from audience_assets.warehouse.engine import open_warehouse
 from audience_assets.warehouse.state import State
 from audience_assets_tests.audiences.evaluator import World
 from audience_assets_tests.audiences.shop import AS_OF, load, shop_project, shop_rows, shop_state
-from audience_assets_tests.conftest import fresh_postgres
+from audience_assets_tests.conftest import file_url, fresh_postgres
 
 
 @dataclass(repr=False)
@@ -112,7 +112,7 @@ def shops(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterat
     """The shop in each kind of warehouse; tests only read it."""
     folder = tmp_path_factory.mktemp("shops")
     with contextlib.ExitStack() as stack:
-        urls = {kind: f"{kind}:///{folder / kind}.db" for kind in ("sqlite", "duckdb")}
+        urls = {kind: file_url(kind, folder / f"{kind}.db") for kind in ("sqlite", "duckdb")}
         urls["postgresql"] = stack.enter_context(fresh_postgres(postgres_url))
         found = {}
         for kind, url in urls.items():

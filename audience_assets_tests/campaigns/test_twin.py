@@ -18,7 +18,7 @@ from audience_assets.project.campaigns import Campaign, Holdout
 from audience_assets.warehouse.engine import open_warehouse
 from audience_assets_tests.campaigns.people import ADULT, NOON, PARIS, Person, Town, groups, project_of
 from audience_assets_tests.campaigns.twin import Twin
-from audience_assets_tests.conftest import fresh_postgres
+from audience_assets_tests.conftest import file_url, fresh_postgres
 
 SPLITS = [
     groups("10"),
@@ -94,7 +94,7 @@ def histories(draw: st.DrawFn, most: int = 3) -> list[tuple[dict[int, Person], d
 def towns(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[list[Town]]:
     folder = tmp_path_factory.mktemp("towns")
     with contextlib.ExitStack() as stack:
-        urls = [f"{kind}:///{folder / kind}.db" for kind in ("sqlite", "duckdb")]
+        urls = [file_url(kind, folder / f"{kind}.db") for kind in ("sqlite", "duckdb")]
         urls.append(stack.enter_context(fresh_postgres(postgres_url)))
         engines = [open_warehouse(url) for url in urls]
         for engine in engines:

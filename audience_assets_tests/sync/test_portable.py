@@ -21,6 +21,7 @@ from audience_assets.warehouse.state import State
 from audience_assets.warehouse.unpackaged import unpackaged
 from audience_assets_tests.audiences.story import life_of_insights
 from audience_assets_tests.campaigns.story import life_of_a_campaign
+from audience_assets_tests.conftest import file_url
 from audience_assets_tests.sync.recorded import Recording, recording
 from audience_assets_tests.sync.stories import (
     life_of_a_declared_list,
@@ -49,7 +50,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     with recording() as found:
         for story in STORIES:
             folder = tmp_path_factory.mktemp(story.__name__)
-            engine = open_warehouse(f"duckdb:///{folder / 'warehouse.duckdb'}")
+            engine = open_warehouse(file_url("duckdb", folder / "warehouse.duckdb"))
             story(folder, engine)
             engine.dispose()
     return found

@@ -25,6 +25,7 @@ from audience_assets.runtime import Runtime
 from audience_assets.sandbox import Action, Fault, Sandbox, VirtualClock
 from audience_assets.sync import SyncReport
 from audience_assets.warehouse.slots import SqliteSlotLog
+from audience_assets_tests.conftest import file_url
 from audience_assets_tests.vendors import shop
 from audience_assets_tests.vendors.account import VendorAccount
 from audience_assets_tests.vendors.every import SERVICES
@@ -222,7 +223,7 @@ def place_and_storm(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str
     """The url of a warehouse, and the services whose vendors storm."""
     if request.param == "postgresql":
         return str(request.getfixturevalue("postgres_database")), STORMS[request.param]
-    return f"{request.param}:///{tmp_path / 'warehouse.db'}", STORMS[request.param]
+    return file_url(request.param, tmp_path / "warehouse.db"), STORMS[request.param]
 
 
 @pytest.mark.long

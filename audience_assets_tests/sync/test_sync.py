@@ -251,6 +251,19 @@ def test_guards_stop_before_the_first_call_and_an_approved_plan_goes_through(bui
     assert world.sync(approve=fingerprint).removed == 4
 
 
+def test_who_is_perhaps_in_the_list_is_no_member_too_many(build: MakeWorld) -> None:
+    world = build(guard=Guard(min_size=0, max_removed_percent=100))
+    world.set_people(people(1, 2, 3), (1, 3))
+    world.vendor.fail({1: "after"})
+    world.sync()
+    world.vendor.refuse("p3@example.com")
+    world.sync()
+    assert world.ledger() == {"p1@example.com": "member", "p3@example.com": "unsure"}
+    world.set_people(people(1, 2, 3), (2,))
+    assert world.sync().removed == 2, "all of one member and one that perhaps is one"
+    assert held(world) == emails(2)
+
+
 def test_an_empty_audience_empties_no_list(build: MakeWorld) -> None:
     world = build(guard=Guard(min_size=1, max_removed_percent=100))
     world.set_people(people(1, 2), (1, 2))

@@ -128,7 +128,8 @@ class Verdicts:
         channel, at = row["channel"], row["last_seen"].timestamp()
         address = person.email if channel == "email" else person.phone
         about = [e for e in self.list.account.audit if e.at <= at and _channel(e) == channel]
-        standing = _standing([e for e in about if address in (e.email, e.phone)])
+        # Of texts, also what the contact said under another number, or without one.
+        standing = _standing([e for e in about if address in (e.email, e.phone) or person.email == e.email])
         assert standing, f"{told}; there was no opt-out"
         newest = max(e.at for e in standing)
         assert not _proves(evidence, newest, self.list.clock.now()), told
