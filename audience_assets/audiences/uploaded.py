@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -30,7 +30,8 @@ def load_uploaded_lists(
     Returns list -> number of keys; a refresh does this by itself for the lists its segment needs.
 
     A file has a header and one key a row, in the column named as the users model's key, or else in the first.
-    Blank rows and repeats are left out. Raises WarehouseError naming the file and line of a wrong key.
+    Blank rows and repeats are left out. Raises WarehouseError naming the file and line of a wrong key, or of a header
+    that is missing.
     """
     counts = {}
     for name, model in _named_lists(project).items():
@@ -71,6 +72,7 @@ def _keys(file: Path, key: str, key_type: str) -> Iterator[str | int]:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.reader(lines)
             header = [title.strip() for title in next(reader, [])]
+            _expect_header(header, key, key_type, file)
             column = header.index(key) if key in header else 0
             for row in reader:
                 text = row[column].strip() if len(row) > column else ""
@@ -78,6 +80,19 @@ def _keys(file: Path, key: str, key_type: str) -> Iterator[str | int]:
                     yield _key(text, key_type, file, reader.line_num)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise WarehouseError(f"lists/{file.name} can't be read as a UTF-8 CSV file: {error}") from error
+
+
+def _expect_header(header: Sequence[str], key: str, key_type: str, file: Path) -> None:
+    """A key in its place would be lost, and an empty file is an upload that failed. Of text nobody can tell."""
+    if not any(header):
+        raise WarehouseError(f"lists/{file.name} is empty: its first line names the column of keys, e.g. {key}")
+    if key in header or key_type == "text":
+        return
+    try:
+        coerce(header[0], key_type)
+    except ValueError:
+        return
+    raise WarehouseError(f"lists/{file.name}:1: the first line is a key; it has to name the column, e.g. {key}")
 
 
 def _key(text: str, key_type: str, file: Path, line: int) -> str | int:

@@ -17,6 +17,7 @@ from dotenv import load_dotenv
 from rich.console import Console
 from rich.text import Text
 
+from audience_assets.errors import AudienceError
 from audience_assets.project.load import load_project
 from audience_assets.project.project import Project
 from audience_assets.runtime import Runtime
@@ -88,4 +89,8 @@ class Session:
 
     def _load_environment(self) -> None:
         """Read the project's `.env`; what is set already wins."""
-        load_dotenv(self.folder / ".env", override=False)
+        file = self.folder / ".env"
+        try:
+            load_dotenv(file, override=False)
+        except UnicodeDecodeError as error:
+            raise AudienceError(f"{file} is not UTF-8 text") from error

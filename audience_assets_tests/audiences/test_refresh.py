@@ -163,6 +163,17 @@ def test_uploaded_lists_are_read_with_each_refresh(state: State, tmp_path: Path)
     assert "ann@example.com" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "says"), [("", r"friends\.csv is empty"), ("12\n13\n", r"friends\.csv:1: the first line is a key")]
+)
+def test_an_uploaded_list_has_a_header(state: State, tmp_path: Path, text: str, says: str) -> None:
+    project = shop_project({"friends": {"where": {"list": "friends"}}}, tmp_path)
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists/friends.csv").write_text(text)
+    with pytest.raises(WarehouseError, match=says):
+        refresh_segment(state.engine, state, project, "friends", AS_OF)
+
+
 @pytest.mark.parametrize(("key", "words"), [(None, "is missing"), (7, "is not unique")])
 def test_a_bad_key_stops_the_refresh_and_changes_nothing(state: State, key: int | None, words: str) -> None:
     first = refresh(state)

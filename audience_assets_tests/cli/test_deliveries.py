@@ -218,6 +218,13 @@ def test_a_missing_variable_is_named(run: Run, vendor: Vendor, project: Path, mo
     assert "KLAVIYO_API_KEY" in result.stderr
 
 
+def test_a_file_of_secrets_that_can_not_be_read_is_one_message(run: Run, project: Path) -> None:
+    (project / ".env").write_bytes("KLAVIYO_API_KEY=clé\n".encode("latin-1"))
+    result = run("status")
+    assert result.exit_code == 1
+    assert result.stderr.strip().endswith(".env is not UTF-8 text")
+
+
 def test_a_vendor_out_of_reach_is_a_failed_delivery(run: Run, project: Path) -> None:
     replace(project / "destinations.yaml", "\n    api_key:", "\n    tries: 1\n    api_key:")
     result = run("sync", "newsletter")

@@ -16,6 +16,7 @@ import pandas as pd
 from audience_assets.audiences.refresh import refresh_segment
 from audience_assets.runtime import Runtime
 from audience_assets.sync import SyncReport, run_sync
+from audience_assets_tests.conftest import unsafe_but_fast
 from audience_assets_tests.replay import folder
 from audience_assets_tests.replay.expected import Audiences, audiences, paid_lines
 from audience_assets_tests.replay.folder import SEGMENTS, Delivery, deliveries
@@ -151,4 +152,5 @@ def open_replay(
             Runtime.open(project, destinations=vendors.destinations()) as runtime,
         ):
             runtime.now = vendors.now
+            unsafe_but_fast(runtime.engine)
             yield Replay(runtime, vendors, retail, objection_day)

@@ -18,6 +18,7 @@ from audience_assets.sandbox import Sandbox
 from audience_assets.sandbox.klaviyo import KlaviyoAccount
 from audience_assets.sync import SyncReport, run_sync
 from audience_assets.warehouse.engine import open_warehouse
+from audience_assets_tests.conftest import unsafe_but_fast
 from audience_assets_tests.sync.klaviyo_list import ACTIVATION, make_runtime
 from audience_assets_tests.sync.mortal import (
     Fate,
@@ -26,7 +27,6 @@ from audience_assets_tests.sync.mortal import (
     TickingClock,
     bury,
     one_at_a_time,
-    unsafe_but_fast,
 )
 
 _accounts = itertools.count(1)

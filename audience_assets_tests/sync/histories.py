@@ -38,6 +38,7 @@ from audience_assets.sandbox.switching import change_switches
 from audience_assets.sync import NeverDelivered, SyncReport, reconcile
 from audience_assets.warehouse.engine import open_warehouse
 from audience_assets.warehouse.state import State
+from audience_assets_tests.conftest import unsafe_but_fast
 from audience_assets_tests.sync.mortal import (
     Fate,
     Killed,
@@ -46,7 +47,6 @@ from audience_assets_tests.sync.mortal import (
     bury,
     dying_at_flush,
     one_at_a_time,
-    unsafe_but_fast,
 )
 from audience_assets_tests.vendors import shop
 from audience_assets_tests.vendors.account import VendorAccount
@@ -125,7 +125,6 @@ class ListHistory(RuleBasedStateMachine):
         self.runtime = shop.open_project(self.path, self.accounts, self.url, {kind.name: kind})
         self.runtime.now = self.clock.moment
         unsafe_but_fast(self.runtime.engine)
-        self.runtime.engine.dispose()
         self.fate.watch(self.runtime.engine)
 
     # -- what happens in the warehouse --------------------------------------------------------------------------------

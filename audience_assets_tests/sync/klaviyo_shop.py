@@ -16,6 +16,7 @@ from audience_assets.sandbox import Sandbox
 from audience_assets.sandbox.klaviyo import KlaviyoAccount, KlaviyoSandbox, KlaviyoSwitches
 from audience_assets.sync import Reconciliation, SyncReport, reconcile, run_sync
 from audience_assets.warehouse.engine import open_warehouse
+from audience_assets_tests.conftest import unsafe_but_fast
 from audience_assets_tests.sync.klaviyo_list import ACTIVATION, CONSENTS, KEY, LIST_NAME, USERS, make_runtime
 
 AT_ONCE = timedelta(0)
@@ -102,6 +103,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 def open_shop(folder: Path, sandbox: Sandbox, channels: tuple[str, ...] = ("email",)) -> Shop:
     engine = open_warehouse(f"sqlite:///{folder / 'warehouse.db'}")
+    unsafe_but_fast(engine)
     runtime = make_runtime(folder, engine, sandbox.url, channels=channels)
     shop = Shop(runtime, sandbox.klaviyo.account("demo", key=KEY), sandbox)
     shop.account.add_profiles([{"email": email, "phone_number": phone} for email, phone in PHONES.items()])

@@ -118,8 +118,3 @@ def bury(engine: sa.Engine, state: State) -> None:
     with engine.begin() as connection:
         held = registry.c.lease_owner.is_not(None)
         connection.execute(registry.update().where(held).values(lease_owner=owner))
-
-
-def unsafe_but_fast(engine: sa.Engine) -> None:
-    """SQLite: nothing here outlives the test, let alone the machine."""
-    sa.event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))

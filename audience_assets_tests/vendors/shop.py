@@ -13,6 +13,7 @@ from audience_assets.audiences.refresh import refresh_segment
 from audience_assets.destinations.base import DestinationType
 from audience_assets.runtime import Runtime
 from audience_assets.sync import GuardTripped, SyncReport, run_sync
+from audience_assets_tests.conftest import unsafe_but_fast
 from audience_assets_tests.vendors.account import VendorAccount
 
 SEGMENT = "readers"
@@ -111,6 +112,7 @@ def open_project(
     """The project as a process of its own would open it, with its secrets."""
     kinds = destinations or {account.kind().name: account.kind() for account, _ in accounts.values()}
     runtime = Runtime.open(folder, url=url, destinations=kinds)
+    unsafe_but_fast(runtime.engine)
     for name, (account, address) in accounts.items():
         runtime.settings[name] = account.kind().settings_model.model_validate(account.settings(address))
     return runtime
