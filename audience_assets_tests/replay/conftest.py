@@ -1,4 +1,4 @@
-"""The shop's year, and an empty warehouse."""
+"""The shop's year, and an empty warehouse of each kind the replay runs on."""
 
 from __future__ import annotations
 
@@ -20,3 +20,9 @@ def retail() -> Retail:
 @pytest.fixture
 def sqlite(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'warehouse.sqlite'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    found: str = request.getfixturevalue({"sqlite": "sqlite", "postgresql": "postgres_database"}[request.param])
+    return found

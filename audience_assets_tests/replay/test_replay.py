@@ -1,4 +1,4 @@
-"""Trading days of a real shop, forty in a row: after each, the vendor's lists are what pandas says they should be."""
+"""Forty trading days of a real shop: after each, the vendor's three lists are what pandas says they should be."""
 
 from __future__ import annotations
 
@@ -21,26 +21,15 @@ from audience_assets_tests.vendors.every import SERVICES
 
 # From March, when people have lapsed, come back, and one has spent exactly 500.
 FIRST, DAYS = 70, 40
-# Enough for all that must happen; the SQL is the same.
-DAYS_ON_POSTGRES = 15
 DAYS_AT_ALL = 5
 OBJECTION = FIRST + 2
 
 
 @pytest.mark.long
-def test_forty_days_of_a_real_shop(retail: Retail, sqlite: str, tmp_path: Path) -> None:
-    play_days(retail, sqlite, tmp_path, DAYS)
-
-
-@pytest.mark.long
-def test_a_fortnight_of_it_on_postgres(retail: Retail, postgres_database: str, tmp_path: Path) -> None:
-    play_days(retail, postgres_database, tmp_path, DAYS_ON_POSTGRES)
-
-
-def play_days(retail: Retail, url: str, folder: Path, number_of_days: int) -> None:
-    with open_replay(retail, url, folder / "project", objection_day=OBJECTION) as replay:
+def test_forty_days_of_a_real_shop(retail: Retail, url: str, tmp_path: Path) -> None:
+    with open_replay(retail, url, tmp_path / "project", objection_day=OBJECTION) as replay:
         replay.load(FIRST - 1)
-        days = [replay.play(number) for number in range(FIRST, FIRST + number_of_days)]
+        days = [replay.play(number) for number in range(FIRST, FIRST + DAYS)]
         assert {day.number: day.mismatches for day in days if day.mismatches} == {}
         assert_eventful(days)
         assert_consents_kept(replay)
