@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from audience_assets.audiences.planning import expect_few_rows, indexed_afterwards
 from audience_assets.destinations.base import Operation, Recheck
-from audience_assets.sync.desired import Desired, normalise
+from audience_assets.sync.desired import Desired
 from audience_assets.sync.numbers import DROP, RELINK, Numbering
 from audience_assets.sync.respelled import Phones
 from audience_assets.warehouse.counting import RowCounter, start_counting
@@ -162,17 +162,15 @@ class Differ:
 
         Who is a member by the same identifier is an update already; the others are matched with who holds theirs.
         """
-        same = known.c.identifier == self.desired.identifier()
-        kept = (known.c.status == MEMBER) & same
+        kept = (known.c.status == MEMBER) & (known.c.identifier == self.desired.identifier())
         operation = sa.case(
             (~self.desired.has_identifier(), LOST),
-            (same & self._reenters(known, self.desired.values), REENTERING),
             (kept, self._update_or_relink(known, self.desired.values)),
             else_=Operation.ADD.value,
         )
         # Nobody reads what an addition was before, so these need not ask who kept their identifier.
         before = {column.previous: known.c[column.column] for column in self.desired.columns}
-        vendor_id = sa.case((same, known.c.vendor_id))
+        vendor_id = sa.case((kept, known.c.vendor_id))
         return {"operation": operation, "vendor_id": vendor_id, **self._wanted_values(), **before}
 
     def _update_or_relink(
@@ -180,15 +178,9 @@ class Differ:
     ) -> sa.ColumnElement[str]:
         tracked = [held.c[name].is_distinct_from(wanted[name]) for name in self.desired.tracked_columns]
         again = held.c.recheck == Recheck.NEXT_SYNC.value
-        return sa.case((sa.or_(again, *tracked), Operation.UPDATE.value), else_=RELINK)
-
-    def _reenters(self, held: sa.FromClause, wanted: Mapping[str, sa.ColumnElement[Any]]) -> sa.ColumnElement[bool]:
-        """Who is another contact by now, or may be: in doubt, and another of their addresses is a new one."""
-        addresses = zip(self.desired.identifier_kinds, self.desired.identifier_columns, strict=True)
-        moved = [
-            normalise(kind, held.c[name]).is_distinct_from(normalise(kind, wanted[name])) for kind, name in addresses
-        ]
-        return (held.c.recheck == REENTERING) | (held.c.status.in_((IN_DOUBT, UNSURE)) & sa.or_(*moved))
+        return sa.case(
+            (held.c.recheck == REENTERING, REENTERING), (sa.or_(again, *tracked), Operation.UPDATE.value), else_=RELINK
+        )
 
     def _match_holders(self, connection: Connection, among: str, *first: tuple[sa.ColumnElement[bool], str]) -> None:
         """Whose identifier is in the list already is no addition but an update, or a relink if nothing shows.
@@ -197,8 +189,7 @@ class Differ:
         """
         change, holder = self.tables.change, self.tables.ledger
         member = self._update_or_relink(holder, dict(change.c.items()))
-        again = self._reenters(holder, dict(change.c.items()))
-        operation = sa.case(*first, (again, REENTERING), (holder.c.status != MEMBER, Operation.ADD.value), else_=member)
+        operation = sa.case(*first, (holder.c.status != MEMBER, Operation.ADD.value), else_=member)
         previous = {column.previous: holder.c[column.column] for column in self.desired.columns}
         connection.execute(
             change.update()

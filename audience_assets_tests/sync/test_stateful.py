@@ -29,9 +29,8 @@ from audience_assets.destinations.base import DestinationError
 from audience_assets.destinations.klaviyo.resubscribe import OWN_OPT_OUT_SPAN
 from audience_assets.sandbox import Action, Fault, Sandbox
 from audience_assets.sandbox.klaviyo import KlaviyoSandbox, KlaviyoSwitches
-from audience_assets.sync import plan_sync
 from audience_assets_tests.sync.fragile import FragileList
-from audience_assets_tests.sync.klaviyo_list import ACTIVATION, CONSENTS, LIST_NAME, USERS
+from audience_assets_tests.sync.klaviyo_list import CONSENTS, LIST_NAME, USERS
 from audience_assets_tests.sync.mortal import TickingClock
 from audience_assets_tests.sync.verdicts import CHANNELS, Person, Verdicts
 
@@ -415,14 +414,14 @@ def test_a_changed_number_is_opted_out_and_the_new_one_in(history: KlaviyoList) 
     ]
 
 
-def test_a_dry_run_between_two_numbers_takes_nobody_off(history: KlaviyoList) -> None:
+def test_who_is_in_doubt_and_has_another_number_by_now_is_opted_out_of_nothing(history: KlaviyoList) -> None:
     history.begin(channels=("email", "sms"), history=False, adopted=False)
     history.changes_phone(key=2, phone=MOVED_TO)
     history.fails(action=Action.ERROR_BEFORE, endpoint="get_profiles", skipped=0, times=9)
     history.syncs()
     assert history.list.ledger()["b@x.com"] == "in_doubt"
     history.sandbox.faults.clear()
-    history.changes_phone(key=2, phone=TEXTED)
-    assert plan_sync(history.list.runtime, ACTIVATION, as_of=history.clock.moment()).counts.remove == 1
-    history.changes_phone(key=2, phone=MOVED_TO)
-    assert plan_sync(history.list.runtime, ACTIVATION, as_of=history.clock.moment()).counts.remove == 0
+    history.changes_phone(key=2, phone="+12025550104")
+    history.settle()
+    assert history.list.ledger()["b@x.com"] == "member"
+    assert [entry for entry in history.list.account.audit if entry.origin == "unsubscribe"] == []
