@@ -111,7 +111,7 @@ MID_RUN = [DELIVER, ("change", 0, 1), ("tick", 0, 0), ("start", 0, 0), ("change"
 THERE_AND_BACK = [DELIVER, ("change", 0, 1), DELIVER, ("change", 0, 0), DELIVER, ("change", 0, 1)]
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(STEPS)
 @example(MID_RUN)
 @example(THERE_AND_BACK)

@@ -13,7 +13,7 @@ def test_every_warehouse_agrees_with_the_evaluator(shops: dict[str, Shop]) -> No
     everyone = {row["customer_id"] for row in world.everyone()}
 
     @given(tree=customers)
-    @settings(max_examples=100)
+    @settings(max_examples=60)
     def agrees(tree: Node) -> None:
         expected = {row["customer_id"] for row in world.everyone() if world.holds(tree, "customers", row)}
         for kind, shop in shops.items():

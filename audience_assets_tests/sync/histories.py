@@ -72,7 +72,7 @@ FOREIGN = ("foreign@y.com", "e@x.com")
 MOST_SYNCS = 3
 SMALL = {Operation.ADD: 2, Operation.UPDATE: 2, Operation.REMOVE: 1}
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
-SETTINGS = settings(max_examples=200 if THOROUGH else 4, stateful_step_count=40 if THOROUGH else 12)
+SETTINGS = settings(max_examples=200 if THOROUGH else 3, stateful_step_count=40 if THOROUGH else 12)
 _accounts = itertools.count(1)
 
 

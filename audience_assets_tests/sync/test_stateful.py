@@ -56,7 +56,7 @@ FOREIGN = ("foreign@y.com", "a@x.com")
 STEPS = st.integers(1, 120)
 MOST_SYNCS = 4
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
-SETTINGS = settings(max_examples=1000 if THOROUGH else 30, stateful_step_count=40 if THOROUGH else 25)
+SETTINGS = settings(max_examples=1000 if THOROUGH else 20, stateful_step_count=40 if THOROUGH else 25)
 
 
 class KlaviyoList(RuleBasedStateMachine):
