@@ -324,12 +324,16 @@ def test_an_opt_out_that_could_not_be_looked_at_is_in_the_log(history: KlaviyoLi
 TEXTED, MOVED_TO = "+12025550101", "+12025550103"
 
 
-def test_a_contact_known_by_the_old_number_leaves_when_it_changes(history: KlaviyoList) -> None:
-    """`a@x.com` is unknown to the vendor, and the number is that of the contact c@x.com."""
+def enters_by_number(history: KlaviyoList) -> None:
+    """`a@x.com` is unknown to the vendor, and the number is that of the contact c@x.com, who left the segment."""
     history.begin(channels=("email", "sms"), history=False, adopted=False)
     history.leaves(key=3)
     history.changes_phone(key=1, phone=TEXTED)
     history.settle()
+
+
+def test_a_contact_known_by_the_old_number_leaves_when_it_changes(history: KlaviyoList) -> None:
+    enters_by_number(history)
     assert history.list.ledger()["a@x.com"] == "member"
     history.changes_phone(key=1, phone=MOVED_TO)
     history.settle()
@@ -348,21 +352,15 @@ def test_a_contact_known_by_the_old_number_stays_as_somebody_else(history: Klavi
 
 
 def test_who_is_another_contact_by_their_new_number_enters_as_that_one(history: KlaviyoList) -> None:
-    history.begin(channels=("email", "sms"), history=False, adopted=False)
+    enters_by_number(history)
     history.becomes_known(email="e@x.com", phone=MOVED_TO)
-    history.leaves(key=3)
-    history.changes_phone(key=1, phone=TEXTED)
-    history.settle()
     history.changes_phone(key=1, phone=MOVED_TO)
     history.settle()
     assert history.list.ledger()["a@x.com"] == "member"
 
 
 def test_who_leaves_while_about_to_enter_again_is_out(history: KlaviyoList) -> None:
-    history.begin(channels=("email", "sms"), history=False, adopted=False)
-    history.leaves(key=3)
-    history.changes_phone(key=1, phone=TEXTED)
-    history.settle()
+    enters_by_number(history)
     history.changes_phone(key=1, phone=MOVED_TO)
     history.syncs()
     history.leaves(key=1)

@@ -148,10 +148,12 @@ class Leaving:
             for member, addresses in wanted:
                 address = addresses.get(channel)
                 profile = present.get(address) if address else None
-                if profile is None or address is None or _is_somebody_else(profile, member):
+                if profile is None or address is None:
                     continue
                 if not _is_theirs(profile, member):
-                    unsure[member.identifier] = profile.id
+                    # Found by number: with two e-mail addresses that differ it is somebody else for sure.
+                    if profile.email is None or _email(member) is None:
+                        unsure[member.identifier] = profile.id
                     continue
                 leaver = found.setdefault(profile.id, Leaver(profile))
                 leaver.addresses[channel] = address
@@ -232,12 +234,6 @@ def _email(member: Member) -> str | None:
 def _is_theirs(profile: Profile, member: Member) -> bool:
     """The contact that we added, or the one with their e-mail address: profiles are merged, and ids vanish."""
     return profile.id == member.vendor_id or (profile.email is not None and profile.email == _email(member))
-
-
-def _is_somebody_else(profile: Profile, member: Member) -> bool:
-    """A contact found by number that has another e-mail address, and isn't the one that we added."""
-    known = profile.email is not None and _email(member) is not None
-    return known and not _is_theirs(profile, member)
 
 
 def unsubscribe_item(addresses: dict[str, str]) -> dict[str, Any]:
