@@ -246,3 +246,16 @@ def test_an_outage_while_the_old_number_goes_is_left_to_the_next_sync(klaviyo: K
     [outcome] = service.update(target, [moved(ANN, PHONE, OTHER_PHONE)]).outcomes
     assert outcome.status is Status.ACCEPTED
     assert klaviyo.status(OTHER_PHONE, "sms") == "SUBSCRIBED"
+
+
+def test_members_with_one_address_are_each_known_by_it_when_their_numbers_change(klaviyo: KlaviyoWorld) -> None:
+    """Where texts are the only channel, the number is what a member is known by."""
+    target = list_with(klaviyo, {"email": ANN})
+    [contact] = klaviyo.account.members(target.id)
+    numbers = {PHONE: "+12025550171", OTHER_PHONE: "+12025550172"}
+    members = [
+        Member(old, {"email": ANN, "phone": new}, contact.id, previous={"email": ANN, "phone": old})
+        for old, new in numbers.items()
+    ]
+    report = klaviyo.service(channels=("sms",)).update(target, members)
+    assert Status.REENTERS not in {outcome.status for outcome in report.outcomes}

@@ -77,16 +77,20 @@ class Changing:
 
         The others leave the list as the contact they were, and enter it as the one they are.
         """
-        same, unsure = set[str](), dict[str, Person]()
+        same, unsure = set[str](), list[tuple[str, Person]]()
         for person in people:
             number, email = self._old_number(person), person.addresses.get("email")
             if number is None or (number in present and _is_theirs(present[number], person)):
                 same.add(person.member.identifier)
             elif email is not None:
-                unsure[email] = person
-        for email, profile in self.entering.look_up("email", unsure).items():
-            if profile.id == unsure[email].member.vendor_id:
-                same.add(unsure[email].member.identifier)
+                unsure.append((email, person))
+        known = self.entering.look_up("email", (email for email, _ in unsure))
+        # Where the number is what a member is known by, several may have one e-mail address.
+        same |= {
+            person.member.identifier
+            for email, person in unsure
+            if email in known and known[email].id == person.member.vendor_id
+        }
         return same
 
     def _old_number(self, person: Person) -> str | None:
